@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import trio
-
 from fusefs.events import Event, Verdict
 
 log = logging.getLogger("venvjail.audit")
