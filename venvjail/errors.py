@@ -7,7 +7,7 @@ EXIT_NO_JAIL = 125
 
 
 class UserError(Exception):
-    """A message for the user: one line without the ``venvjail: `` prefix, naming path and remedy."""
+    """A message for the user: one line, no ``venvjail: `` prefix, naming path and remedy."""
 
     exit_status = EXIT_USAGE
 

@@ -1,0 +1,39 @@
+# Every target does its own set-up: `make test` on a bare Debian 12 or Ubuntu is enough.
+#
+#   make test TESTS=tests/unit PYTEST_ARGS='-k "rename and not link" -x' JOBS=1
+
+export PYTHON      ?= /usr/bin/python3
+export TESTS       ?= tests
+export PYTEST_ARGS ?=
+export JOBS        ?= 2
+
+# Root's runs share one directory and one test user on this machine (scripts/places.sh): one at a time.
+exclusive := $(if $(filter 0,$(shell id -u)),flock --close /run/venvjail-dev.lock)
+
+.PHONY: help setup lint test demo bench clean
+
+help:
+	@echo 'make setup   system packages, a venv, venvjail and its tools installed in it'
+	@echo 'make test    lint, then all tests, as an ordinary user; TESTS= PYTEST_ARGS= JOBS='
+	@echo 'make lint    ruff, mypy, shellcheck'
+	@echo 'make demo    a jailed venv shown at work, every claim checked'
+	@echo 'make bench   start-up time of a jailed command beside a plain one'
+	@echo 'make clean   remove what the targets above made, the test user included'
+
+setup:
+	@$(exclusive) scripts/setup
+
+lint:
+	@$(exclusive) scripts/lint
+
+test:
+	@$(exclusive) scripts/test
+
+demo:
+	@$(exclusive) scripts/demo
+
+bench:
+	@$(exclusive) scripts/bench
+
+clean:
+	@$(exclusive) scripts/clean

@@ -1,0 +1,103 @@
+"""End the jails that a test started, and tell what does not end with them."""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+#: Seconds that a jail has to end after its supervisor was told to.
+GRACE = 5.0
+
+
+class Process:
+    """One process, held by a pidfd: a number used again never is taken for it."""
+
+    def __init__(self, pid: int) -> None:
+        """Raise ``ProcessLookupError`` where there is no such process."""
+        self.pid = pid
+        self.fd = os.pidfd_open(pid)
+        self.title = _title(pid)
+
+    def __repr__(self) -> str:
+        return f"{self.pid} {self.title!r}"
+
+    def kill(self, number: signal.Signals) -> None:
+        """Send a signal; nothing happens when the process has ended."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.fd, number)
+
+    def ended(self, deadline: float) -> bool:
+        """Wait until the process has ended or ``time.monotonic()`` is ``deadline``."""
+        seconds = max(0.0, deadline - time.monotonic())
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
+    def close(self) -> None:
+        """Let go of the pidfd."""
+        os.close(self.fd)
+
+
+def stop_jails(below: Path) -> list[str]:
+    """End every jail of a venv below ``below``; return what had to be killed one by one.
+
+    The supervisors get SIGTERM, and :data:`GRACE` seconds for themselves and all that descends
+    from them, init and the jail's processes among it.
+    """
+    supervisors = list(_supervisors(below))
+    family = [*supervisors, *_descendants(supervisors)]
+    for process in supervisors:
+        process.kill(signal.SIGTERM)
+    deadline = time.monotonic() + GRACE
+    survivors = [process for process in family if not process.ended(deadline)]
+    for process in survivors:
+        process.kill(signal.SIGKILL)
+    for process in family:
+        process.close()
+    return [repr(process) for process in survivors]
+
+
+def _supervisors(below: Path) -> Iterator[Process]:
+    for pid in _pids():
+        if _title(pid).startswith(f"venvjail: supervisor {below}/"):
+            with suppress(ProcessLookupError):
+                yield Process(pid)
+
+
+def _descendants(ancestors: Iterable[Process]) -> Iterator[Process]:
+    children: dict[int, list[int]] = {}
+    for pid in _pids():
+        if (parent := _parent(pid)) is not None:
+            children.setdefault(parent, []).append(pid)
+    pending = [process.pid for process in ancestors]
+    while pending:
+        for pid in children.get(pending.pop(), []):
+            pending.append(pid)
+            with suppress(ProcessLookupError):
+                yield Process(pid)
+
+
+def _pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdecimal())
+
+
+def _parent(pid: int) -> int | None:
+    """Return the parent's pid, ``None`` for a process that has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # proc_pid_stat(5): the name is in parentheses and may hold some itself; then state and ppid.
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def _title(pid: int) -> str:
+    """Return the command line; setproctitle(3) leaves a title padded with NUL bytes."""
+    try:
+        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return raw.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "surrogateescape")

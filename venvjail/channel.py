@@ -1,0 +1,29 @@
+"""Supervisor, builder and init: the messages on the socket pair between host and jail.
+
+SOCK_SEQPACKET, one message a packet, inherited by fork and never reachable by a jailed process.
+"""
+
+from __future__ import annotations
+
+from venvjail import syscalls
+
+NAMESPACES = (
+    (syscalls.CLONE_NEWUSER, "user"),
+    (syscalls.CLONE_NEWNS, "mnt"),
+    (syscalls.CLONE_NEWPID, "pid"),
+    (syscalls.CLONE_NEWIPC, "ipc"),
+)
+"""CLONE_NEW* flags and names below /proc/PID/ns; the user namespace has to be joined first."""
+
+VIEW_MOUNTED = b"F"
+"""Builder to supervisor, with the descriptor of /dev/fuse: the view can be served."""
+JAIL_READY = b"R"
+"""Init to supervisor, with the namespace files: commands can join."""
+FAILED = b"E"
+"""Builder or init to supervisor, followed by one line for the user."""
+ADOPTED = b"A"
+"""Supervisor to init: the builder has exited and you are my child now.  Not answered."""
+COUNT = b"?"
+"""Supervisor to init: how many processes are in the jail besides you?  Answered in decimal."""
+INIT_PID = b"I"
+"""Builder to supervisor, followed by init's pid on the host in decimal."""

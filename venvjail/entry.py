@@ -1,0 +1,330 @@
+"""Entry (host, then the jail): the program behind ``venv/bin/python`` and every other command.
+
+It asks the supervisor for the jail's namespaces, joins them, forks, and runs the command in the
+child.  The parent stays as the command's stand-in on the host: it passes signals and job control
+on and ends as the command ends.  Its connection to the supervisor is the command's lease.
+
+This runs at every start of a command under ``python -I -S``, so it imports built-in modules and
+little else; what only a cold start needs is in ``start``.
+"""
+
+import _signal
+import _socket
+import posix
+import sys
+
+from venvjail import job, protocol, syscalls
+from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
+from venvjail.layout import VenvPaths
+
+Environment = dict[bytes, bytes]
+
+_SHELL = "activate-new-shell"
+_ANSWER_SECONDS = 30.0
+_ATTEMPTS = 10
+_PR_SET_DUMPABLE = syscalls.PR_SET_DUMPABLE
+_O_PATH = syscalls.O_PATH
+
+
+class Join:
+    """The supervisor's answer: what the command needs of the jail."""
+
+    __slots__ = ("assign", "home", "lease", "namespaces", "withhold")
+
+    def __init__(self, lease: _socket.socket, fields: list[bytes], descriptors: list[int]) -> None:
+        self.lease = lease
+        self.home = b"/"
+        self.namespaces: list[tuple[int, int]] = []
+        self.withhold: list[bytes] = []
+        self.assign: Environment = {}
+        for field in fields:
+            kind, value = field[:1], field[1:]
+            if kind == protocol.NAMESPACE:
+                self.namespaces.append((descriptors.pop(0), int(value)))
+            elif kind == protocol.HOME:
+                self.home = value
+            elif kind == protocol.WITHHOLD:
+                self.withhold.append(value)
+            elif kind == protocol.ASSIGN:
+                name, _, text = value.partition(b"=")
+                self.assign[name] = text
+            elif kind == protocol.NOTICE:
+                say(value)
+
+
+def main(venv: str, script: str, arguments: list[str]) -> int:
+    """Run the command whose entry is ``script`` in the jail of ``venv``; its exit status."""
+    try:
+        paths = VenvPaths(venv)
+        name = _command_name(paths, script)
+        if name == _SHELL:
+            from venvjail.shells import interactive
+
+            command, extra = interactive(venv, arguments)
+            return execute(paths, command, extra)
+        path = f"{paths.bin}/{name}"
+        return execute(paths, [path, *arguments])
+    except UserError as error:
+        say(syscalls.encode(str(error)))
+        return error.exit_status
+
+
+def execute(paths: VenvPaths, command: list[str], extra: Environment | None = None) -> int:
+    """Run ``command`` in the jail, with ``extra`` variables; its status, or the death it died.
+
+    The first word is a path, or a name to be found in the command's PATH.  Raises JailError where
+    the jail cannot be joined: nothing has been run then.
+    """
+    _refuse_root()
+    _check_standard_descriptors()
+    # Nothing the caller has open reaches the jail: a descriptor would open what the view hides.
+    posix.closerange(3, 1 << 20)
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    environment = dict(posix.environ)
+    try:
+        directory = posix.getcwdb()
+    except OSError:
+        directory = b""
+    answer = _join(paths, command[0], environment)
+    _apply_environment(paths, environment, answer, extra)
+    # While this process is in the jail's user namespace and still has its own memory, no jailed
+    # process may trace it; exec(2) makes the command dumpable again.
+    syscalls.prctl(_PR_SET_DUMPABLE, 0)
+    for fd, kind in answer.namespaces:
+        syscalls.setns(fd, kind)
+    mask = job.block_signals()
+    child = posix.fork()
+    if child == 0:
+        _become(command, environment, directory, answer.home, mask)
+    syscalls.clear_capability_sets()
+    for fd, _ in answer.namespaces:
+        posix.close(fd)
+    status = job.accompany(child)
+    _say_done(answer.lease)
+    return job.end_like(status)
+
+
+def say(line: bytes) -> None:
+    """One line of ours on stderr, control characters escaped."""
+    text = b"".join(
+        bytes((byte,)) if byte >= 32 and byte != 127 else b"\\x%02x" % byte for byte in line
+    )
+    try:
+        posix.write(2, b"venvjail: " + text + b"\n")
+    except OSError:
+        return  # stderr is closed: there is nobody to tell
+
+
+def _command_name(paths: VenvPaths, script: str) -> str:
+    """The command that ``script`` stands for; JailError when it is not this venv's own entry."""
+    name = script.rpartition("/")[2]
+    if name == "shell-entry":
+        return _SHELL
+    expected = f"{paths.bin}/{name}"
+    if not _same_file(script, expected):
+        import os
+
+        real = os.path.realpath(script)
+        name = real.rpartition("/")[2]
+        expected = f"{paths.bin}/{name}"
+        if not _same_file(real, expected):
+            raise JailError(
+                f"{script} belongs to the venv {paths.env}, which was moved, renamed or copied; "
+                f"move it back or make it anew: python -m venvjail --clear VENV"
+            )
+    return name
+
+
+def _same_file(first: str, second: str) -> bool:
+    try:
+        one, two = posix.lstat(first), posix.lstat(second)
+    except OSError:
+        return False
+    return (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)
+
+
+def _refuse_root() -> None:
+    if posix.geteuid() == 0 or posix.getuid() == 0:
+        raise JailError(
+            "refusing to run as root: a jail cannot hold root; use your own account "
+            "(nothing was run)"
+        )
+
+
+def _check_standard_descriptors() -> None:
+    """Fill closed ones of 0 to 2, refuse directories: openat(2) on one would reach behind the view."""
+    for fd in (0, 1, 2):
+        try:
+            mode = posix.fstat(fd).st_mode
+        except OSError:
+            posix.open("/dev/null", posix.O_RDWR)  # gets the lowest free number: fd
+            continue
+        if mode & 0o170000 == 0o040000:
+            raise JailError(f"descriptor {fd} is a directory; redirect it from a file instead")
+
+
+def connect(paths: VenvPaths) -> _socket.socket | None:
+    """A connection to the supervisor, or None when no jail runs.
+
+    Owner and mode of the runtime directory and the peer's user are checked first: a directory
+    that another user can write to could hold a forged socket (the class of CVE-2022-31214).
+    """
+    try:
+        directory = posix.open(
+            paths.run, _O_PATH | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+        )
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise JailError(f"{paths.run}: {error.strerror}; this must be a directory of yours") from None
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    try:
+        status = posix.fstat(directory)
+        if status.st_uid != posix.getuid() or status.st_mode & 0o077:
+            raise JailError(
+                f"{paths.run} must belong to you and have mode 0700: chmod 700 {paths.run}"
+            )
+        # Through /proc, since the path may be longer than the 107 bytes of sun_path; unix(7).
+        connection.connect(f"/proc/self/fd/{directory}/control")
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    except OSError as error:
+        connection.close()
+        raise JailError(f"cannot reach the jail's supervisor: {error.strerror}") from None
+    finally:
+        posix.close(directory)
+    credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+    if int.from_bytes(credentials[4:8], sys.byteorder) != posix.getuid():
+        raise JailError(f"the socket in {paths.run} is served by another user; remove it")
+    return connection
+
+
+def _join(paths: VenvPaths, command: str, environment: Environment) -> Join:
+    home = environment.get(b"HOME", b"")
+    request = protocol.pack(protocol.JOIN, [home, syscalls.encode(command), *environment])
+    for _ in range(_ATTEMPTS):
+        connection = connect(paths)
+        if connection is None:
+            from venvjail import start
+
+            start.start_supervisor(paths)
+            continue
+        connection.settimeout(_ANSWER_SECONDS)
+        try:
+            connection.send(request)
+            message, descriptors = _receive(connection)
+        except TimeoutError:
+            raise JailError(
+                f"the jail's supervisor does not answer; try: venvjail stop {paths.env}"
+            ) from None
+        except OSError:
+            message = b""
+        if not message:
+            continue  # the jail ended between our connecting and its accepting: start anew
+        kind, fields = protocol.unpack(message)
+        if kind == protocol.ERROR:
+            raise JailError(fields[0].decode("utf-8", "surrogateescape"))
+        return Join(connection, fields, descriptors)
+    raise JailError(f"the jail of {paths.env} ends as soon as it starts; see {paths.run}/log")
+
+
+def _receive(connection: _socket.socket) -> tuple[bytes, list[int]]:
+    size = 4 * protocol.MAX_DESCRIPTORS
+    message, ancillary, _, _ = connection.recvmsg(
+        protocol.LIMIT, _socket.CMSG_SPACE(size), _socket.MSG_CMSG_CLOEXEC
+    )
+    descriptors: list[int] = []
+    for level, kind, data in ancillary:
+        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+            for start in range(0, len(data) - 3, 4):
+                descriptors.append(int.from_bytes(data[start : start + 4], sys.byteorder))
+    return message, descriptors
+
+
+def _apply_environment(
+    paths: VenvPaths, environment: Environment, answer: Join, extra: Environment | None
+) -> None:
+    for name in answer.withhold:
+        environment.pop(name, None)
+    environment[b"VENVJAIL"] = syscalls.encode(paths.env)
+    environment.update(answer.assign)
+    environment.update(extra or {})
+
+
+def _become(
+    command: list[str], environment: Environment, directory: bytes, home: bytes, mask: set[int]
+) -> None:
+    """In the child, all namespaces joined: confine this process and run the command in it."""
+    try:
+        _change_directory(directory, home)
+        _drop_stale_tmpdir(environment)
+        syscalls.drop_capabilities()
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        # Last of all credential changes: they clear it (prctl(2)).
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
+        job.restore_signals(mask)
+        posix._exit(_run(command, environment))
+    except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not go on
+        say(f"cannot run {command[0]}: {error}".encode("utf-8", "surrogateescape"))
+        posix._exit(EXIT_NO_JAIL)
+
+
+def _change_directory(directory: bytes, home: bytes) -> None:
+    try:
+        posix.chdir(directory)
+        return
+    except OSError:
+        pass
+    try:
+        posix.chdir(home)
+    except OSError:
+        posix.chdir("/")
+    if directory:
+        say(directory + b" is not visible in the jail; the command starts in " + posix.getcwdb())
+
+
+def _drop_stale_tmpdir(environment: Environment) -> None:
+    """Forget a TMPDIR of the host that the jail does not have: programs fall back to /tmp."""
+    for name in (b"TMPDIR", b"TEMP", b"TMP"):
+        path = environment.get(name)
+        if path is None:
+            continue
+        try:
+            posix.stat(path)
+        except OSError:
+            del environment[name]
+
+
+def _run(command: list[str], environment: Environment) -> int:
+    """Execute the command; returns only when that fails, with the shell's status for it."""
+    program = syscalls.encode(command[0])
+    candidates = [program]
+    if b"/" not in program:
+        path = environment.get(b"PATH", b"/usr/local/bin:/usr/bin:/bin")
+        candidates = [(entry or b".") + b"/" + program for entry in path.split(b":")]
+    arguments = [syscalls.encode(word) for word in command]
+    denied = None
+    for candidate in candidates:
+        try:
+            posix.execve(candidate, arguments, environment)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            denied = denied or error
+    if denied is None:
+        say(program + b": not found in the jail")
+        return 127
+    say(program + b": " + (denied.strerror or "").encode())
+    return 126
+
+
+def _say_done(lease: _socket.socket) -> None:
+    """Wait until the host's ``venv/bin`` shows what the command installed, but not for long."""
+    try:
+        lease.settimeout(5.0)
+        lease.send(protocol.pack(protocol.DONE, []))
+        lease.recv(64)
+    except OSError:
+        return  # the jail has ended; the next start brings venv/bin up to date

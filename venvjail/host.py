@@ -1,0 +1,240 @@
+"""Supervisor (host): gather the facts that the plan is made from.
+
+Paths are resolved here, on the host and before the jail exists; the builder then refuses symlinks.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from venvjail import guards
+from venvjail.config import Config
+from venvjail.errors import JailError
+from venvjail.layout import VenvPaths
+from venvjail.plan import Facts, within
+from venvjail.record import Record
+
+_RESOLV_CONF = "/etc/resolv.conf"
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The facts, the placeholders to remove when the jail ends, and remarks for the log."""
+
+    facts: Facts
+    placeholders: list[str]
+    remarks: list[str] = field(default_factory=list)
+
+
+def gather(
+    paths: VenvPaths, config: Config, record: Record, home_variable: str, files: dict[str, bytes]
+) -> Gathered:
+    """All facts for the plan; JailError where the host is not as a jail needs it."""
+    home = find_home(home_variable)
+    project = _project(config, home)
+    remarks: list[str] = []
+    read_only: set[str] = set()
+    hidden: set[str] = set()
+    placeholders: list[str] = []
+    if project is not None:
+        protect = tuple(item.value for item in config.project.protect)
+        placeholders = guards.hold_places(project, protect)
+        found = guards.find(project, paths.env, protect)
+        code = guards.launcher_code(project, paths.env, (*record.roots, *_interpreters(record)))
+        read_only = found.read_only | code
+        hidden = found.hidden
+        if not found.complete:
+            remarks.append(f"{project} is too large: not all of it was searched for guards")
+    base_prefix = os.path.realpath(record.base_prefix)
+    if base_prefix == home:
+        raise JailError(f"the Python interpreter's prefix {base_prefix} is your home itself")
+    covered = (home, "/run", "/tmp", "/var/tmp", *((project,) if project else ()))
+    facts = Facts(
+        paths=paths,
+        uid=os.getuid(),
+        home=home,
+        tmp=private_tmp(paths),
+        project=project,
+        home_aliases=tuple(_aliases(home)),
+        other_homes=tuple(_other_homes(home)),
+        guards=tuple(sorted(read_only)),
+        other_states=tuple(sorted(hidden)),
+        interpreter=base_prefix if within(base_prefix, home) else None,
+        hide=tuple(os.path.realpath(item.value) for item in config.filesystem.hide),
+        writable=tuple(_writable(config, home)),
+        sockets=tuple(_sockets(covered)),
+        run=tuple(_run_allowed(config)),
+        devices=tuple(_devices(config)),
+        temporaries=tuple(path for path in ("/tmp", "/var/tmp") if _is_real_directory(path)),
+        files=files,
+    )
+    return Gathered(facts, placeholders, remarks)
+
+
+def find_home(variable: str) -> str:
+    """The real path of the home: ``$HOME`` where it names a directory of the user's own.
+
+    Otherwise the account's home in the user database.  ``/`` and directories of other users are
+    refused: the view would cover the system.
+    """
+    account = pwd.getpwuid(os.getuid()).pw_dir
+    for candidate in (variable, account):
+        if not candidate.startswith("/"):
+            continue
+        real = os.path.realpath(candidate)
+        if real != "/" and os.path.isdir(real) and os.stat(real).st_uid == os.getuid():
+            return real
+    raise JailError(
+        f"neither HOME ({variable or 'not set'}) nor the account's home ({account}) is a "
+        "directory of yours; set HOME to one"
+    )
+
+
+def _other_homes(home: str) -> Iterator[str]:
+    account = os.path.realpath(pwd.getpwuid(os.getuid()).pw_dir)
+    if account not in (home, "/") and os.path.isdir(account) and not within(account, home):
+        yield account
+
+
+def _project(config: Config, home: str) -> str | None:
+    item = config.project.path
+    if item is None:
+        return None
+    project = os.path.realpath(item.value)
+    if not os.path.isdir(project):
+        raise JailError(f"{item.origin}: the project {item.value} is not a directory; mend the path")
+    if within(home, project):
+        raise JailError(f"{item.origin}: the project {item.value} contains your home")
+    return project
+
+
+def _interpreters(record: Record) -> Iterator[str]:
+    """The prefix of the venv that the supervisor's interpreter belongs to, and the base prefix."""
+    yield record.base_prefix
+    prefix = os.path.dirname(os.path.dirname(os.path.abspath(record.python)))
+    if os.path.exists(prefix + "/pyvenv.cfg"):
+        yield prefix
+
+
+def private_tmp(paths: VenvPaths) -> str:
+    """The venv's ``/tmp/dirjail-XXXXXX``: the one it has if that is still ours, else a new one.
+
+    Another user could have made a directory of that name after ours was removed, so owner, type
+    and mode are checked (the class of CVE-2022-31214).
+    """
+    try:
+        tmp = os.readlink(paths.tmp_link)
+        status = os.lstat(tmp)
+        private = stat.S_IMODE(status.st_mode) & 0o077 == 0
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and private:
+            return os.path.realpath(tmp)
+        os.unlink(paths.tmp_link)
+    except FileNotFoundError:
+        pass
+    tmp = tempfile.mkdtemp(prefix="dirjail-", dir="/tmp")
+    if os.path.islink(paths.tmp_link):
+        os.unlink(paths.tmp_link)
+    os.symlink(tmp, paths.tmp_link)
+    return os.path.realpath(tmp)
+
+
+def _writable(config: Config, home: str) -> Iterator[str]:
+    items = [(item.value, item) for item in config.filesystem.writable]
+    items += [(f"{home}/{item.value}", item) for item in config.home.writable]
+    for path, item in items:
+        real = os.path.realpath(path)
+        if not os.path.exists(real):
+            raise JailError(f"{item.origin}: {path} does not exist; make it or remove the entry")
+        if within(home, real):
+            raise JailError(f"{item.origin}: {path} contains your home and cannot be writable")
+        yield real
+
+
+def _run_allowed(config: Config) -> Iterator[str]:
+    wanted = [item.value for item in config.run.allow]
+    wanted.append(os.path.realpath(_RESOLV_CONF))
+    seen: set[str] = set()
+    for path in wanted:
+        real = os.path.realpath(path)
+        if within(real, "/run") and os.path.exists(real) and real not in seen:
+            seen.add(real)
+            yield real
+
+
+def _devices(config: Config) -> Iterator[str]:
+    for item in config.dev.allow:
+        for path in sorted(glob.glob(item.value)):
+            real = os.path.realpath(path)
+            if within(real, "/dev"):
+                yield real
+
+
+def _sockets(covered: Iterable[str]) -> Iterator[str]:
+    """Path sockets that the jail would reach: a read-only mount does not stop connect(2)."""
+    with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as table:
+        rows = [line.rstrip("\n").split(" ", 7) for line in table]
+    for row in rows[1:]:
+        path = os.path.realpath(row[-1]) if row[-1].startswith("/") else ""
+        if not path or any(within(path, directory) for directory in covered):
+            continue
+        try:
+            if stat.S_ISSOCK(os.lstat(path).st_mode):
+                yield path
+        except OSError:
+            continue  # bound and removed, or not ours to see: then not the jail's either
+
+
+def _aliases(home: str) -> Iterator[str]:
+    """Other paths at which the file system of the home shows it: bind mounts, a second mount."""
+    mounts = list(_mounts())
+    owner = max(
+        (mount for mount in mounts if within(home, mount.point)), key=lambda mount: len(mount.point)
+    )
+    in_filesystem = _join(owner.root, os.path.relpath(home, owner.point))
+    for mount in mounts:
+        if mount.device == owner.device and within(in_filesystem, mount.root):
+            alias = _join(mount.point, os.path.relpath(in_filesystem, mount.root))
+            if alias != home and _same_directory(alias, home):
+                yield alias
+
+
+@dataclass(frozen=True)
+class _Mount:
+    device: str
+    root: str
+    point: str
+
+
+def _mounts() -> Iterator[_Mount]:
+    """The mounts of this process, proc_pid_mountinfo(5); octal escapes undone."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+        for line in table:
+            words = line.split(" ")
+            yield _Mount(words[2], _unescape(words[3]), _unescape(words[4]))
+
+
+def _unescape(text: str) -> str:
+    for code in ("040", "011", "012", "134"):
+        text = text.replace("\\" + code, chr(int(code, 8)))
+    return text
+
+
+def _join(directory: str, relative: str) -> str:
+    return os.path.normpath(os.path.join(directory, relative))
+
+
+def _same_directory(first: str, second: str) -> bool:
+    try:
+        return os.path.samefile(first, second) and not os.path.islink(first)
+    except OSError:
+        return False
+
+
+def _is_real_directory(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)

@@ -1,0 +1,213 @@
+"""Supervisor (host's namespaces): the running jail, as tasks of one trio program.
+
+Serving the view, answering commands on the control socket, keeping ``venv/bin`` up to date,
+writing the audit, and ending when the jail has been empty for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+from dataclasses import dataclass, field
+
+import trio
+
+from fusefs.operations import Operations
+from fusefs.serve import serve
+from fusefs.view import ViewSettings
+from venvjail import audit, binwatch, control, policy
+from venvjail.channel import (
+    ADOPTED,
+    COUNT,
+    FAILED,
+    INIT_PID,
+    JAIL_READY,
+    NAMESPACES,
+    VIEW_MOUNTED,
+)
+from venvjail.environment import EnvironmentRules
+from venvjail.errors import JailError
+from venvjail.supervisor import Prepared
+
+log = logging.getLogger("venvjail.jail")
+
+_BUILD_SECONDS = 60.0
+_MESSAGE = 65536
+
+
+@dataclass
+class Jail:
+    """The state of the running jail that its tasks share."""
+
+    prepared: Prepared
+    channel: socket.socket
+    recorder: audit.Recorder
+    environment: EnvironmentRules
+    entries: binwatch.Entries
+    init_pid: int = 0
+    namespaces: list[int] = field(default_factory=list)
+    leases: int = 0
+    changed: trio.Event = field(default_factory=trio.Event)
+    """Set, and replaced, when ``leases`` changes."""
+
+    def lease_changed(self, by: int) -> None:
+        self.leases += by
+        self.changed.set()
+        self.changed = trio.Event()
+
+    async def count_processes(self) -> int:
+        """Processes in the jail besides init; asked of init."""
+        self.channel.send(COUNT)
+        with trio.fail_after(5):
+            await trio.lowlevel.wait_readable(self.channel)
+        return int(self.channel.recv(_MESSAGE))
+
+
+def run(
+    prepared: Prepared, channel: socket.socket, builder_pid: int, lock: int, ready: int
+) -> None:
+    """Serve the jail until it ends; raises JailError where it cannot be built."""
+    trio.run(_main, prepared, channel, builder_pid, lock, ready)
+
+
+async def _main(
+    prepared: Prepared, channel: socket.socket, builder_pid: int, lock: int, ready: int
+) -> None:
+    recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home)
+    jail = Jail(
+        prepared,
+        channel,
+        recorder,
+        EnvironmentRules(prepared.config),
+        binwatch.Entries(prepared.paths, prepared.record),
+    )
+    operations = Operations(_settings(prepared), recorder.observe)
+    try:
+        async with trio.open_nursery() as nursery:
+            await _build(jail, nursery, operations, builder_pid)
+            jail.entries.sync()
+            nursery.start_soon(jail.entries.watch)
+            nursery.start_soon(recorder.write_batches)
+            listener = control.listen(prepared.paths)
+            nursery.start_soon(control.serve, jail, listener, nursery.cancel_scope)
+            nursery.start_soon(_cancel_on_signal, nursery.cancel_scope)
+            nursery.start_soon(_cancel_when_init_ends, jail, nursery.cancel_scope)
+            nursery.start_soon(_cancel_when_idle, jail, listener, nursery.cancel_scope)
+            os.write(ready, b"R")
+            os.close(ready)
+            os.close(lock)
+    finally:
+        _end(jail)
+
+
+def _settings(prepared: Prepared) -> ViewSettings:
+    facts = prepared.facts
+    return ViewSettings(
+        home=os.fsencode(facts.home),
+        store=os.fsencode(facts.paths.store),
+        rules=policy.home_rules(prepared.config, facts, prepared.record),
+        never=policy.never_visible(facts),
+        proc=policy.proc_rules(prepared.config),
+    )
+
+
+async def _build(
+    jail: Jail, nursery: trio.Nursery, operations: Operations, builder_pid: int
+) -> None:
+    """Follow the builder's messages until the jail is ready."""
+    waiting = {VIEW_MOUNTED, INIT_PID, JAIL_READY}
+    with trio.move_on_after(_BUILD_SECONDS) as scope:
+        while waiting:
+            await trio.lowlevel.wait_readable(jail.channel)
+            message, descriptors, _, _ = socket.recv_fds(jail.channel, _MESSAGE, len(NAMESPACES))
+            kind, text = message[:1], message[1:]
+            if kind == VIEW_MOUNTED:
+                mount = f"/dev/fd/{descriptors[0]}"
+                nursery.start_soon(_serve_view, operations, mount)
+            elif kind == INIT_PID:
+                jail.init_pid = int(text)
+            elif kind == JAIL_READY:
+                jail.namespaces = descriptors
+            else:
+                reason = text if kind == FAILED else b"the jail's builder died"
+                raise JailError(reason.decode("utf-8", "surrogateescape"))
+            waiting.remove(kind)
+    if scope.cancelled_caught:
+        raise JailError(f"the jail could not be built within {_BUILD_SECONDS:.0f} seconds")
+    os.waitpid(builder_pid, 0)
+    jail.channel.send(ADOPTED)
+
+
+async def _serve_view(operations: Operations, mount: str) -> None:
+    await serve(operations, mount, options=frozenset({"default_permissions", "allow_other"}))
+
+
+async def _cancel_on_signal(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            log.info("ended by %s", signal.Signals(number).name)
+            scope.cancel()
+
+
+async def _cancel_when_init_ends(jail: Jail, scope: trio.CancelScope) -> None:
+    """A pidfd is readable when its process has ended; pidfd_open(2)."""
+    pidfd = os.pidfd_open(jail.init_pid)
+    try:
+        await trio.lowlevel.wait_readable(pidfd)
+    finally:
+        os.close(pidfd)
+    log.warning("init has ended, and with it the jail")
+    scope.cancel()
+
+
+async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.CancelScope) -> None:
+    linger = jail.prepared.config.jail.linger.value
+    while True:
+        if jail.leases:
+            await jail.changed.wait()
+            continue
+        with trio.move_on_after(linger):
+            await jail.changed.wait()
+            continue
+        if jail.leases == 0 and not await jail.count_processes() and _may_end(jail, listener):
+            scope.cancel()
+            return
+
+
+def _may_end(jail: Jail, listener: socket.socket) -> bool:
+    """Whether nobody is about to join: the start lock is free and no connection is waiting.
+
+    The lock is kept until this process has ended, so that a command that comes now waits and then
+    starts a jail of its own.
+    """
+    lock = os.open(jail.prepared.paths.run + "/lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if jail.leases == 0 and not control.connection_waits(listener):
+            lock = -1  # kept open, and locked, on purpose
+            return True
+    except BlockingIOError:
+        pass
+    finally:
+        if lock != -1:
+            os.close(lock)
+    return False
+
+
+def _end(jail: Jail) -> None:
+    """Nothing of the jail is left: its processes die with init.
+
+    The socket stays: a successor may have replaced it already, and one that nobody serves refuses
+    connections, which starts a new jail.
+    """
+    if jail.init_pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(jail.init_pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(jail.init_pid, 0)
+    jail.entries.sync()
+    jail.recorder.close()

@@ -1,0 +1,86 @@
+"""Entry (host): start the supervisor of a venv, exactly one however many commands start at once.
+
+Whoever finds no socket takes the lock in the runtime directory and looks again; the supervisor
+inherits the lock and gives it up when it listens, so the others find the socket then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+
+from venvjail import entry
+from venvjail.errors import JailError
+from venvjail.layout import VenvPaths
+from venvjail.record import Record, load
+
+_ENVIRONMENT = ("HOME", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "XDG_RUNTIME_DIR")
+_SUPERVISOR = (
+    "import sys; sys.path[:0] = sys.argv[4:]; "
+    "from venvjail.supervisor import main; main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"
+)
+
+
+def start_supervisor(paths: VenvPaths) -> None:
+    """Return when a supervisor listens; JailError with its reason when it cannot."""
+    record = load(paths)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(paths.run, 0o700)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    lock = os.open(paths.run + "/lock", flags, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connection = entry.connect(paths)
+        if connection is not None:
+            connection.close()
+            return
+        result = _launch(paths, record, lock)
+    finally:
+        os.close(lock)
+    if result != b"R":
+        reason = result[1:].decode("utf-8", "surrogateescape")
+        raise JailError(reason or f"the jail's supervisor died at its start; see {paths.run}/log")
+
+
+def _launch(paths: VenvPaths, record: Record, lock: int) -> bytes:
+    """Start the supervisor apart from this process; what it says: ``R``, or ``E`` and a reason."""
+    ready_read, ready_write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            _detach(paths, lock, ready_write, record)
+        finally:
+            os._exit(1)
+    os.close(ready_write)
+    os.waitpid(child, 0)
+    with open(ready_read, "rb") as ready:
+        return ready.read(65536)
+
+
+def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
+    """In the child: a session of its own, nothing of the caller's, then the supervisor."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    os.umask(0o077)
+    log_flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    log = os.open(paths.run + "/log", log_flags, 0o600)
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for source, target in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.chdir("/")
+    os.set_inheritable(lock, True)
+    os.set_inheritable(ready, True)
+    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    arguments = [record.python, "-IS", "-c", _SUPERVISOR, paths.env, str(lock), str(ready)]
+    try:
+        os.execve(record.python, [*arguments, *record.roots], environment)
+    except OSError as error:
+        line = (
+            f"Ecannot start {record.python}: {error.strerror}; venvjail was installed there: "
+            f"install it again, then: python -m venvjail --upgrade {paths.env}"
+        )
+        os.write(ready, os.fsencode(line))
+        sys.exit(1)
