@@ -8,7 +8,6 @@ This runs at every start of a command under ``python -I -S``, so it imports buil
 little else; what only a cold start needs is in ``start``.
 """
 
-import _signal
 import _socket
 import posix
 import sys
@@ -19,9 +18,12 @@ from venvjail.layout import VenvPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal as _signal
     from collections.abc import Callable
 
     Prepare = Callable[["Environment"], list[str]]
+else:
+    import _signal
 
 Environment = dict[bytes, bytes]
 
@@ -157,7 +159,7 @@ def _refuse_root() -> None:
 
 
 def _check_standard_descriptors() -> None:
-    """Fill closed ones of 0 to 2, refuse directories: openat(2) on one would reach behind the view."""
+    """Fill closed ones of 0 to 2, and refuse directories: openat(2) on one gets round the view."""
     for fd in (0, 1, 2):
         try:
             mode = posix.fstat(fd).st_mode

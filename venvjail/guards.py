@@ -26,7 +26,7 @@ PLACEHOLDERS = (".git",)
 
 @dataclass
 class Guards:
-    """``read_only`` and ``hidden`` existing paths in the project, and whether all were looked at."""
+    """Existing paths in the project; not ``complete`` when not all of it was searched."""
 
     read_only: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
@@ -36,8 +36,8 @@ class Guards:
 def find(project: str, own_env: str, config: Config) -> Guards:
     """Search the project for what has to be guarded; symlinks are never followed.
 
-    A name in ``[project] protect`` without a slash is guarded wherever it stands in the project, a longer
-    path at its place only.
+    A name in ``[project] protect`` without a slash is guarded wherever it stands in the project,
+    a longer path at its place only.
     """
     protect = [item.value for item in config.project.protect]
     names = frozenset(path for path in protect if "/" not in path)

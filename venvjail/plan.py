@@ -17,7 +17,7 @@ from venvjail.layout import JAIL_FILES, VenvPaths
 
 @dataclass(frozen=True)
 class Root:
-    """A recursive copy of the host's ``/``, read-only, nosuid, nodev: everything else lies on it."""
+    """A recursive copy of the host's ``/``, read-only, nosuid, nodev, under everything else."""
 
     target: str = "/"
 
@@ -76,7 +76,7 @@ class Devpts:
 
 @dataclass(frozen=True)
 class Proc:
-    """The procfs of the jail's PID namespace, all top-level names but ``allow`` covered by the view."""
+    """The procfs of the jail's PID namespace; the view covers all top-level names but ``allow``."""
 
     target: str
     allow: frozenset[str]
