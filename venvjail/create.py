@@ -17,7 +17,6 @@ from venvjail.layout import VenvPaths
 from venvjail.location import check_contents, check_location, is_jailed_venv
 from venvjail.progress import Progress
 from venvjail.project import Project, choose_project, given_project
-from venvjail.quoting import printable
 
 _EXIT_INTERRUPTED = 130
 
@@ -69,11 +68,11 @@ def create(
         JailedEnvBuilder(options, paths, project_path, progress).create(paths.env)
     except KeyboardInterrupt:
         raise InterruptedCreationError(
-            f"interrupted: {printable(env_dir)} is incomplete; run the same command again, or delete it"
+            f"interrupted: {env_dir} is incomplete; run the same command again, or delete it"
         ) from None
     except OSError as error:
         where = error.filename or env_dir
-        raise UserError(f"{printable(os.fsdecode(where))}: {error.strerror or error}") from error
+        raise UserError(f"{os.fsdecode(where)}: {error.strerror or error}") from error
     return Created(paths, project)
 
 
@@ -94,7 +93,7 @@ def _project(paths: VenvPaths, options: CreateOptions, home: str) -> Project | N
     if os.path.lexists(paths.config):
         if options.project is not None or options.no_project:
             raise UserError(
-                f"{printable(paths.config)}: exists and is kept; set the path in its [project] section "
+                f"{paths.config}: exists and is kept; set the path in its [project] section "
                 "instead of using --project or --no-project"
             )
         return None

@@ -14,7 +14,6 @@ from typing import Any
 from venvjail.atomic import open_directory, write_file
 from venvjail.errors import UserError
 from venvjail.layout import VenvPaths
-from venvjail.quoting import printable
 
 #: The layout that this venvjail reads and writes.
 VERSION = 1
@@ -58,7 +57,7 @@ def load(env_dir: str) -> Record:
     record = _parse(env_dir, _read(env_dir))
     if os.path.realpath(record.venv) != os.path.realpath(env_dir):
         raise UserError(
-            f"{printable(env_dir)}: was moved here from {printable(record.venv)}, the path its programs "
+            f"{env_dir}: was moved here from {record.venv}, the path its programs "
             "name; move it back, or delete it and create a new one"
         )
     return record
@@ -76,10 +75,10 @@ def _read(env_dir: str) -> bytes:
         fd = os.open(os.path.basename(paths.record), flags, dir_fd=state)
     except FileNotFoundError as error:
         raise UserError(
-            f"{printable(env_dir)}: was not created completely; run: python -m venvjail --clear VENV"
+            f"{env_dir}: was not created completely; run: python -m venvjail --clear VENV"
         ) from error
     except OSError as error:
-        raise UserError(f"{printable(paths.record)}: {error.strerror}") from error
+        raise UserError(f"{paths.record}: {error.strerror}") from error
     finally:
         os.close(state)
     with open(fd, "rb") as file:
@@ -90,21 +89,19 @@ def _read(env_dir: str) -> bytes:
 def _check_private(fd: int, path: str) -> None:
     status = os.fstat(fd)
     if status.st_uid != os.geteuid():
-        raise UserError(
-            f"{printable(path)}: belongs to another user (uid {status.st_uid}): not trusted"
-        )
+        raise UserError(f"{path}: belongs to another user (uid {status.st_uid}): not trusted")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise UserError(f"{printable(path)}: others can write to it; run: chmod go-w on it")
+        raise UserError(f"{path}: others can write to it; run: chmod go-w on it")
 
 
 def _not_ours(env_dir: str) -> UserError:
     return UserError(
-        f"{printable(env_dir)}: is not a venvjail environment; create one with: python -m venvjail VENV"
+        f"{env_dir}: is not a venvjail environment; create one with: python -m venvjail VENV"
     )
 
 
 def _parse(env_dir: str, raw: bytes) -> Record:
-    path = printable(VenvPaths(env_dir).record)
+    path = VenvPaths(env_dir).record
     damaged = UserError(f"{path}: is damaged; run: python -m venvjail --upgrade VENV")
     try:
         values = json.loads(raw)
@@ -115,7 +112,7 @@ def _parse(env_dir: str, raw: bytes) -> Record:
         raise damaged
     if version > VERSION:
         raise UserError(
-            f"{printable(env_dir)}: was made by a newer venvjail (layout {version}, this one knows "
+            f"{env_dir}: was made by a newer venvjail (layout {version}, this one knows "
             f"{VERSION}); upgrade venvjail: pip install --upgrade venvjail"
         )
     try:
