@@ -114,9 +114,12 @@ class Applier:
 
     @step.register
     def _(self, step: View) -> None:
-        with _opened(f"{self._scaffold.view}/{step.source}") as source, _cloned(source) as tree:
-            with self._target(step.target, like=source) as target:
-                syscalls.attach_tree(tree, target)
+        with (
+            _opened(f"{self._scaffold.view}/{step.source}") as source,
+            _cloned(source) as tree,
+            self._target(step.target, like=source) as target,
+        ):
+            syscalls.attach_tree(tree, target)
 
     @step.register
     def _(self, step: Hide) -> None:
@@ -270,7 +273,7 @@ def _cloned(fd: int) -> Iterator[int]:
 
 def _hint(step: Step, error: OSError) -> str:
     if isinstance(step, Proc) and error.errno == errno.EPERM:
-        return " (a container whose /proc is masked cannot mount a new one; run it with /proc unmasked)"
+        return " (in a container whose /proc is masked; start it with /proc unmasked)"
     if error.errno == errno.ELOOP:
         return " (a symlink lies on the way; remove it)"
     if error.errno == errno.ENOSYS:

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import trio
-
 from fusefs.events import Event, Verdict
 
 log = logging.getLogger("venvjail.audit")
@@ -45,9 +44,11 @@ CREATE INDEX IF NOT EXISTS refusal_last ON refusal (last);
 """
 
 _UPSERT = """
-INSERT INTO refusal VALUES (:exe, :operation, :path, :verdict, :command, :pid, :count, :first, :last)
+INSERT INTO refusal
+VALUES (:exe, :operation, :path, :verdict, :command, :pid, :count, :first, :last)
 ON CONFLICT (exe, operation, path, verdict) DO UPDATE SET
-    count = count + excluded.count, last = excluded.last, command = excluded.command, pid = excluded.pid
+    count = count + excluded.count, last = excluded.last,
+    command = excluded.command, pid = excluded.pid
 """
 
 _TRIM = """

@@ -25,7 +25,7 @@ class Entries:
 
     def __init__(self, paths: VenvPaths, record: Record) -> None:
         self._paths = paths
-        self._text = entry_text(record.entry_python, record.entry_roots, paths.env)
+        self._text = entry_text(record.base_python, record.entry_roots, paths.env)
 
     def sync(self) -> None:
         """Bring ``venv/bin`` up to date; a failure is logged, the jail goes on."""

@@ -152,12 +152,12 @@ class Dev:
 class Environment:
     """``[environment]``: patterns of names, whose case is ignored; ``keep`` wins over the rest.
 
-    An empty ``only`` is no rule: everything passes that is not withheld.
+    ``only`` is None where no file gives it: everything passes that is not withheld.
     """
 
     withhold: tuple[Item, ...]
     keep: tuple[Item, ...]
-    only: tuple[Item, ...]
+    only: tuple[Item, ...] | None
     set: tuple[Assignment, ...]
 
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from venvjail import config, defaults
+from venvjail import config_paths as paths
 from venvjail import config_values as values
 from venvjail.config import DEFAULT, HomeAllow, Item, Setting
+from venvjail.config_kind import Kind
 
 
 class Shape(enum.Enum):
@@ -28,7 +30,7 @@ class Key:
 
     name: str
     shape: Shape
-    kind: values.Kind[Any]
+    kind: Kind[Any]
     default: Any
     example: str
     meaning: str
@@ -52,11 +54,11 @@ def _items(texts: Sequence[str]) -> tuple[Item, ...]:
     return tuple(Item(text, DEFAULT) for text in texts)
 
 
-def _list(name: str, kind: values.Kind[Any], default: Any, example: str, meaning: str) -> Key:
+def _list(name: str, kind: Kind[Any], default: Any, example: str, meaning: str) -> Key:
     return Key(name, Shape.LIST, kind, default, example, meaning)
 
 
-def _one(name: str, kind: values.Kind[Any], default: Any, example: str, meaning: str) -> Key:
+def _one(name: str, kind: Kind[Any], default: Any, example: str, meaning: str) -> Key:
     return Key(name, Shape.ONE, kind, default, example, meaning)
 
 
@@ -70,7 +72,7 @@ SECTIONS = (
         (
             _list(
                 "allow",
-                values.HOME_ALLOW,
+                paths.HOME_ALLOW,
                 tuple(HomeAllow(path, "merge", DEFAULT) for path in defaults.HOME_ALLOW),
                 '[".gitconfig", ".config/git", {path = ".pyenv", mode = "ro"}]',
                 "Shown read-only; a directory with all below it. New names in an allowed "
@@ -79,7 +81,7 @@ SECTIONS = (
             ),
             _list(
                 "hide",
-                values.HOME_HIDE,
+                paths.HOME_HIDE,
                 (),
                 '[".profile", ".config/git/credentials"]',
                 "Not shown, whatever `allow` says: takes a default back, or a part of an allowed "
@@ -87,7 +89,7 @@ SECTIONS = (
             ),
             _list(
                 "writable",
-                values.HOME_WRITABLE,
+                paths.HOME_WRITABLE,
                 (),
                 '["data"]',
                 "Shown as it is, and writable: what a jail changes there, it changes for you.",
@@ -102,14 +104,14 @@ SECTIONS = (
         (
             _list(
                 "hide",
-                values.SYSTEM_PATH,
+                paths.SYSTEM_PATH,
                 (),
                 '["/srv/private"]',
                 "Not readable in the jail: a directory is empty there, and so is a file.",
             ),
             _list(
                 "writable",
-                values.SYSTEM_PATH,
+                paths.SYSTEM_PATH,
                 (),
                 '["/mnt/scratch"]',
                 "Writable in the jail, beside the project.",
@@ -123,7 +125,7 @@ SECTIONS = (
         (
             _one(
                 "path",
-                values.PROJECT_PATH,
+                paths.PROJECT_PATH,
                 None,
                 '"/home/alice/proj"',
                 "The writable directory. Recorded in the venv's file when the venv is created; "
@@ -131,7 +133,7 @@ SECTIONS = (
             ),
             _list(
                 "protect",
-                values.PROTECT,
+                paths.PROTECT,
                 _items(defaults.PROJECT_PROTECT),
                 '["deploy", ".pre-commit-config.yaml"]',
                 "Read-only all the same, because you or your tools run it outside the jail.",
@@ -145,7 +147,7 @@ SECTIONS = (
         (
             _list(
                 "allow",
-                values.PROC_PATH,
+                paths.PROC_PATH,
                 _items(defaults.PROC_ALLOW),
                 '["diskstats", "sys/fs/mqueue"]',
                 "Readable in the jail; a directory with all below it.",
@@ -159,7 +161,7 @@ SECTIONS = (
         (
             _list(
                 "allow",
-                values.RUN_PATH,
+                paths.RUN_PATH,
                 _items(defaults.RUN_ALLOW),
                 '["/run/postgresql"]',
                 "Shown if it is there. A socket that is shown can be talked to: the program behind "
@@ -175,19 +177,20 @@ SECTIONS = (
         (
             _list(
                 "allow",
-                values.DEV_PATTERN,
+                paths.DEV_PATTERN,
                 (),
                 '["/dev/nvidia*", "/dev/dri"]',
-                "Further devices, as paths or patterns (`*`, `?`, `[abc]`).",
+                "Further devices that are there when the jail starts, as paths or patterns. A "
+                "directory with all below it.",
             ),
         ),
     ),
     Section(
         "environment",
         config.Environment,
-        "Environment variables. Names can be patterns (`*`, `?`, `[abc]`), and upper or lower "
-        "case is the same. All variables pass but those that look like secrets or lead to an "
-        "agent, a message bus or a display.",
+        "Environment variables. Names can be patterns, and upper or lower case is the same. All "
+        "variables pass but those that look like secrets or lead to an agent, a message bus or a "
+        "display. Names decide, not values: what is in `PIP_INDEX_URL` or `DATABASE_URL` passes.",
         (
             _list(
                 "withhold",
@@ -206,10 +209,10 @@ SECTIONS = (
             _list(
                 "only",
                 values.NAME_PATTERN,
-                (),
+                None,
                 '["HOME", "PATH", "TERM", "USER", "LOGNAME", "SHELL", "PWD", "LANG", "LC_*", "TZ"]',
                 "When given, nothing else passes. `withhold` applies to these too: a secret needs "
-                "`keep`.",
+                "`keep`. An empty list lets nothing pass.",
             ),
             Key(
                 "set",

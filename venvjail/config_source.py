@@ -57,10 +57,8 @@ def read_source(file: str) -> Source | None:
 
 
 def _read_trusted(file: str) -> bytes | None:
-    # O_NONBLOCK: opening a fifo must not wait for a writer; O_NOCTTY: nor a terminal become ours.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
     try:
-        descriptor = os.open(file, flags)
+        data = _read(file)
     except FileNotFoundError:
         if os.path.islink(file):
             raise _refused(file, "is a symlink to nothing", "a file, or nothing at all") from None
@@ -68,12 +66,20 @@ def _read_trusted(file: str) -> bytes | None:
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
         raise _refused(file, f"cannot be read ({reason})", "a readable file") from error
-    with open(descriptor, "rb") as stream:
-        _check(file, os.fstat(descriptor))
-        data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise _refused(file, "is larger than 1 MiB", "a config file")
     return data
+
+
+def _read(file: str) -> bytes:
+    # O_NONBLOCK: opening a fifo must not wait for a writer; O_NOCTTY: nor a terminal become ours.
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        _check(file, os.fstat(descriptor))
+        with open(descriptor, "rb", closefd=False) as stream:
+            return stream.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _check(file: str, status: os.stat_result) -> None:

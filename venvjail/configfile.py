@@ -6,13 +6,15 @@ started on a config that was not understood.
 
 import difflib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from venvjail.config import Config
+from venvjail.config_kind import Context, UnfitError, shown, type_name
+from venvjail.config_paths import USER_FILE_NAME
 from venvjail.config_schema import SECTIONS, Key, Section, Shape, section
 from venvjail.config_source import Source, read_source
-from venvjail.config_values import USER_FILE_NAME, Context, UnfitError, shown, type_name
+from venvjail.errors import ConfigError
 from venvjail.quoting import toml_string
 from venvjail.toml_lines import Path
 
@@ -51,7 +53,10 @@ def _value(key: Key, layers: Sequence[Layer], where: tuple[str, str]) -> Any:
     given = [key.default, *(layer[where] for layer in layers if where in layer)]
     if key.shape is Shape.ONE:
         return given[-1]
-    return tuple({entry.key: entry for entries in given for entry in entries}.values())
+    lists = [entries for entries in given if entries is not None]
+    if not lists:
+        return None
+    return tuple({entry.key: entry for entries in lists for entry in entries}.values())
 
 
 # --- one file -------------------------------------------------------------------------------
@@ -71,11 +76,12 @@ def _known_section(source: Source, name: str, table: object) -> Section:
     path = (name,)
     known = section(name)
     if known is None and not isinstance(table, (dict, list)):
-        homes = " or ".join(f"[{there.name}]" for there in SECTIONS if there.key(name))
+        owners = [f"[{there.name}]" for there in SECTIONS if there.key(name)]
         wrong = f"{toml_string(name)} is not in a section"
-        raise source.error(path, wrong, f"it in {homes}" if homes else "a [section] above it")
+        raise source.error(path, wrong, f"it in {_either(owners)}" if owners else "a section first")
     if known is None:
-        raise _unknown(source, path, "section", name, [there.name for there in SECTIONS])
+        names = [there.name for there in SECTIONS]
+        raise _unknown(source, path, f"unknown section {toml_string(name)}", name, names)
     if isinstance(table, list):
         raise source.error(path, f"[[{name}]] is an array of tables", f"one section [{name}]")
     if not isinstance(table, dict):
@@ -86,18 +92,21 @@ def _known_section(source: Source, name: str, table: object) -> Section:
 def _known_key(source: Source, known: Section, name: str) -> Key:
     key = known.key(name)
     if key is None:
-        where = f"key in [{known.name}]:"
-        names = [there.name for there in known.keys]
-        raise _unknown(source, (known.name, name), where, name, names)
+        path = (known.name, name)
+        wrong = f"unknown key {toml_string(name)} in [{known.name}]"
+        raise _unknown(source, path, wrong, name, [there.name for there in known.keys])
     return key
 
 
-def _unknown(source: Source, path: Path, what: str, name: str, names: Iterable[str]) -> Exception:
-    names = list(names)
-    expected = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+def _unknown(source: Source, path: Path, wrong: str, name: str, names: list[str]) -> ConfigError:
     near = difflib.get_close_matches(name.lower(), names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return source.error(path, f"unknown {what} {toml_string(name)}", expected + hint)
+    hint = f", did you mean {near[0]}?" if near else ""
+    return source.error(path, wrong + hint, _either(names))
+
+
+def _either(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 class _Reader:
@@ -122,7 +131,7 @@ class _Reader:
     def _list(self, raw: object) -> tuple[Any, ...]:
         if not isinstance(raw, list):
             wrong = f"{self._name} is {type_name(raw)}"
-            raise self._source.error(self._path, wrong, f"a list, each {self._key.kind.expected}")
+            raise self._source.error(self._path, wrong, f"a list such as {self._key.example}")
         entries: dict[object, Any] = {}
         for index, item in enumerate(raw):
             path = (*self._path, index)
@@ -137,7 +146,7 @@ class _Reader:
     def _table(self, raw: object) -> tuple[Any, ...]:
         if not isinstance(raw, dict):
             wrong = f"{self._name} is {type_name(raw)}"
-            raise self._source.error(self._path, wrong, f"a table, each {self._key.kind.expected}")
+            raise self._source.error(self._path, wrong, f"a table such as {self._key.example}")
         return tuple(self._entry((*self._path, name), (name, raw[name])) for name in raw)
 
     def _entry(self, path: Path, raw: object) -> Any:

@@ -57,7 +57,9 @@ def create(
     refuse_in_jail()
     _check_options(options)
     home = os.path.expanduser("~")
-    paths = VenvPaths(os.path.abspath(env_dir))
+    # Real, since the path is written into scripts that run in the jail, where a symlink of the
+    # home that leads to it is hidden.
+    paths = VenvPaths(os.path.realpath(env_dir))
     check_location(paths.env, home)
     check_contents(paths.env, clear=options.clear, upgrade=options.upgrade)
     project = _project(paths, options, home)

@@ -8,7 +8,6 @@ This runs at every start of a command under ``python -I -S``, so it imports buil
 little else; what only a cold start needs is in ``start``.
 """
 
-import _signal
 import _socket
 import posix
 import sys
@@ -17,13 +16,20 @@ from venvjail import job, protocol, syscalls
 from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
 from venvjail.layout import VenvPaths
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Callable
+
+    Prepare = Callable[["Environment"], list[str]]
+else:
+    import _signal
+
 Environment = dict[bytes, bytes]
 
-_SHELL = "activate-new-shell"
+_NEW_SHELL = "activate-new-shell"
 _ANSWER_SECONDS = 30.0
 _ATTEMPTS = 10
-_PR_SET_DUMPABLE = syscalls.PR_SET_DUMPABLE
-_O_PATH = syscalls.O_PATH
 
 
 class Join:
@@ -57,23 +63,24 @@ def main(venv: str, script: str, arguments: list[str]) -> int:
     try:
         paths = VenvPaths(venv)
         name = _command_name(paths, script)
-        if name == _SHELL:
-            from venvjail.shells import interactive
+        if name == _NEW_SHELL:
+            from venvjail.active import shell
 
-            command, extra = interactive(venv, arguments)
-            return execute(paths, command, extra)
+            return execute(paths, "shell", shell(paths))
         path = f"{paths.bin}/{name}"
-        return execute(paths, [path, *arguments])
+        return execute(paths, path, lambda _environment: [path, *arguments])
     except UserError as error:
         say(syscalls.encode(str(error)))
         return error.exit_status
 
 
-def execute(paths: VenvPaths, command: list[str], extra: Environment | None = None) -> int:
-    """Run ``command`` in the jail, with ``extra`` variables; its status, or the death it died.
+def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
+    """Run a command in the jail; its exit status, or this process dies the death it died.
 
-    The first word is a path, or a name to be found in the command's PATH.  Raises JailError where
-    the jail cannot be joined: nothing has been run then.
+    ``command`` is its name for the audit.  ``prepare`` is called in the jail with the command's
+    environment, which it may change, and returns the command line, whose first word is a path or
+    a name to be found in PATH.  Raises JailError where the jail cannot be joined: nothing has been
+    run then.
     """
     _refuse_root()
     _check_standard_descriptors()
@@ -86,17 +93,17 @@ def execute(paths: VenvPaths, command: list[str], extra: Environment | None = No
         directory = posix.getcwdb()
     except OSError:
         directory = b""
-    answer = _join(paths, command[0], environment)
-    _apply_environment(paths, environment, answer, extra)
+    answer = _join(paths, command, environment)
+    _apply_environment(paths, environment, answer)
     # While this process is in the jail's user namespace and still has its own memory, no jailed
     # process may trace it; exec(2) makes the command dumpable again.
-    syscalls.prctl(_PR_SET_DUMPABLE, 0)
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     for fd, kind in answer.namespaces:
         syscalls.setns(fd, kind)
     mask = job.block_signals()
     child = posix.fork()
     if child == 0:
-        _become(command, environment, directory, answer.home, mask)
+        _become(prepare, environment, directory, answer.home, mask)
     syscalls.clear_capability_sets()
     for fd, _ in answer.namespaces:
         posix.close(fd)
@@ -119,9 +126,8 @@ def say(line: bytes) -> None:
 def _command_name(paths: VenvPaths, script: str) -> str:
     """The command that ``script`` stands for; JailError when it is not this venv's own entry."""
     name = script.rpartition("/")[2]
-    if name == "shell-entry":
-        return _SHELL
-    expected = f"{paths.bin}/{name}"
+    directory = paths.state if name == _NEW_SHELL else paths.bin
+    expected = f"{directory}/{name}"
     if not _same_file(script, expected):
         import os
 
@@ -153,7 +159,7 @@ def _refuse_root() -> None:
 
 
 def _check_standard_descriptors() -> None:
-    """Fill closed ones of 0 to 2, refuse directories: openat(2) on one would reach behind the view."""
+    """Fill closed ones of 0 to 2, and refuse directories: openat(2) on one gets round the view."""
     for fd in (0, 1, 2):
         try:
             mode = posix.fstat(fd).st_mode
@@ -172,12 +178,14 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
     """
     try:
         directory = posix.open(
-            paths.run, _O_PATH | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+            paths.run, syscalls.O_PATH | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
         )
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise JailError(f"{paths.run}: {error.strerror}; this must be a directory of yours") from None
+        raise JailError(
+            f"{paths.run}: {error.strerror}; this must be a directory of yours"
+        ) from None
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     try:
         status = posix.fstat(directory)
@@ -243,23 +251,21 @@ def _receive(connection: _socket.socket) -> tuple[bytes, list[int]]:
     return message, descriptors
 
 
-def _apply_environment(
-    paths: VenvPaths, environment: Environment, answer: Join, extra: Environment | None
-) -> None:
+def _apply_environment(paths: VenvPaths, environment: Environment, answer: Join) -> None:
     for name in answer.withhold:
         environment.pop(name, None)
     environment[b"VENVJAIL"] = syscalls.encode(paths.env)
     environment.update(answer.assign)
-    environment.update(extra or {})
 
 
 def _become(
-    command: list[str], environment: Environment, directory: bytes, home: bytes, mask: set[int]
+    prepare: "Prepare", environment: Environment, directory: bytes, home: bytes, mask: set[int]
 ) -> None:
     """In the child, all namespaces joined: confine this process and run the command in it."""
     try:
         _change_directory(directory, home)
         _drop_stale_tmpdir(environment)
+        command = prepare(environment)
         syscalls.drop_capabilities()
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
         # Last of all credential changes: they clear it (prctl(2)).
@@ -267,7 +273,7 @@ def _become(
         job.restore_signals(mask)
         posix._exit(_run(command, environment))
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not go on
-        say(f"cannot run {command[0]}: {error}".encode("utf-8", "surrogateescape"))
+        say(f"cannot run the command: {error}".encode("utf-8", "surrogateescape"))
         posix._exit(EXIT_NO_JAIL)
 
 

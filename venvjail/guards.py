@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from venvjail.config import Config
 from venvjail.layout import VenvPaths
 from venvjail.plan import within
 
@@ -25,19 +26,20 @@ PLACEHOLDERS = (".git",)
 
 @dataclass
 class Guards:
-    """``read_only`` and ``hidden`` existing paths in the project, and whether all were looked at."""
+    """Existing paths in the project; not ``complete`` when not all of it was searched."""
 
     read_only: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
     complete: bool = True
 
 
-def find(project: str, own_env: str, protect: Iterable[str]) -> Guards:
+def find(project: str, own_env: str, config: Config) -> Guards:
     """Search the project for what has to be guarded; symlinks are never followed.
 
-    A name in ``protect`` without a slash is guarded wherever it stands in the project, a longer
-    path at its place only.
+    A name in ``[project] protect`` without a slash is guarded wherever it stands in the project,
+    a longer path at its place only.
     """
+    protect = [item.value for item in config.project.protect]
     names = frozenset(path for path in protect if "/" not in path)
     guards = Guards()
     for path in protect:
@@ -89,11 +91,12 @@ def launcher_code(project: str, own_env: str, roots: Iterable[str]) -> set[str]:
     return {root for root in real if within(root, project) and not within(root, own_env)}
 
 
-def hold_places(project: str, protect: Iterable[str]) -> list[str]:
+def hold_places(project: str, config: Config) -> list[str]:
     """Make the empty placeholders that are missing; those to be removed by ``release_places``.
 
     An empty one that is there already is a placeholder that a crash has left.
     """
+    protect = {item.value for item in config.project.protect}
     held = []
     for name in PLACEHOLDERS:
         path = f"{project}/{name}"

@@ -6,12 +6,13 @@ Paths are resolved here, on the host and before the jail exists; the builder the
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import pwd
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from venvjail import guards
 from venvjail.config import Config
@@ -23,48 +24,35 @@ from venvjail.record import Record
 _RESOLV_CONF = "/etc/resolv.conf"
 
 
-@dataclass(frozen=True)
-class Gathered:
-    """The facts, the placeholders to remove when the jail ends, and remarks for the log."""
-
-    facts: Facts
-    placeholders: list[str]
-    remarks: list[str] = field(default_factory=list)
+log = logging.getLogger("venvjail.host")
 
 
 def gather(
-    paths: VenvPaths, config: Config, record: Record, home_variable: str, files: dict[str, bytes]
-) -> Gathered:
+    paths: VenvPaths,
+    config: Config,
+    record: Record,
+    home: str,
+    *,
+    tmp: str,
+    files: Mapping[str, bytes],
+) -> Facts:
     """All facts for the plan; JailError where the host is not as a jail needs it."""
-    home = find_home(home_variable)
-    project = _project(config, home)
-    remarks: list[str] = []
-    read_only: set[str] = set()
-    hidden: set[str] = set()
-    placeholders: list[str] = []
-    if project is not None:
-        protect = tuple(item.value for item in config.project.protect)
-        placeholders = guards.hold_places(project, protect)
-        found = guards.find(project, paths.env, protect)
-        code = guards.launcher_code(project, paths.env, (*record.roots, *_interpreters(record)))
-        read_only = found.read_only | code
-        hidden = found.hidden
-        if not found.complete:
-            remarks.append(f"{project} is too large: not all of it was searched for guards")
+    place = project(config, home)
+    guarded = _guards(paths, config, record, place)
     base_prefix = os.path.realpath(record.base_prefix)
     if base_prefix == home:
         raise JailError(f"the Python interpreter's prefix {base_prefix} is your home itself")
-    covered = (home, "/run", "/tmp", "/var/tmp", *((project,) if project else ()))
-    facts = Facts(
+    covered = (home, "/run", "/tmp", "/var/tmp", *((place,) if place else ()))
+    return Facts(
         paths=paths,
         uid=os.getuid(),
         home=home,
-        tmp=private_tmp(paths),
-        project=project,
+        tmp=tmp,
+        project=place,
         home_aliases=tuple(_aliases(home)),
         other_homes=tuple(_other_homes(home)),
-        guards=tuple(sorted(read_only)),
-        other_states=tuple(sorted(hidden)),
+        guards=tuple(sorted(guarded.read_only)),
+        other_states=tuple(sorted(guarded.hidden)),
         interpreter=base_prefix if within(base_prefix, home) else None,
         hide=tuple(os.path.realpath(item.value) for item in config.filesystem.hide),
         writable=tuple(_writable(config, home)),
@@ -74,7 +62,17 @@ def gather(
         temporaries=tuple(path for path in ("/tmp", "/var/tmp") if _is_real_directory(path)),
         files=files,
     )
-    return Gathered(facts, placeholders, remarks)
+
+
+def _guards(paths: VenvPaths, config: Config, record: Record, place: str | None) -> guards.Guards:
+    if place is None:
+        return guards.Guards()
+    found = guards.find(place, paths.env, config)
+    code = (*record.roots, record.base_prefix, *_interpreter_venv(record))
+    found.read_only |= guards.launcher_code(place, paths.env, code)
+    if not found.complete:
+        log.warning("%s is too large: not all of it was searched for guards", place)
+    return found
 
 
 def find_home(variable: str) -> str:
@@ -102,21 +100,23 @@ def _other_homes(home: str) -> Iterator[str]:
         yield account
 
 
-def _project(config: Config, home: str) -> str | None:
+def project(config: Config, home: str) -> str | None:
+    """The real path of the writable subtree, or None when the project is just the venv."""
     item = config.project.path
     if item is None:
         return None
-    project = os.path.realpath(item.value)
-    if not os.path.isdir(project):
-        raise JailError(f"{item.origin}: the project {item.value} is not a directory; mend the path")
-    if within(home, project):
+    path = os.path.realpath(item.value)
+    if not os.path.isdir(path):
+        raise JailError(
+            f"{item.origin}: the project {item.value} is not a directory; mend the path"
+        )
+    if within(home, path):
         raise JailError(f"{item.origin}: the project {item.value} contains your home")
-    return project
+    return path
 
 
-def _interpreters(record: Record) -> Iterator[str]:
-    """The prefix of the venv that the supervisor's interpreter belongs to, and the base prefix."""
-    yield record.base_prefix
+def _interpreter_venv(record: Record) -> Iterator[str]:
+    """The venv, if it is one, that the supervisor's interpreter belongs to."""
     prefix = os.path.dirname(os.path.dirname(os.path.abspath(record.python)))
     if os.path.exists(prefix + "/pyvenv.cfg"):
         yield prefix

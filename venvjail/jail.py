@@ -15,10 +15,9 @@ import socket
 from dataclasses import dataclass, field
 
 import trio
-
 from fusefs.operations import Operations
 from fusefs.serve import serve
-from fusefs.view import ViewSettings
+
 from venvjail import audit, binwatch, control, policy
 from venvjail.channel import (
     ADOPTED,
@@ -82,43 +81,47 @@ async def _main(
         prepared,
         channel,
         recorder,
-        EnvironmentRules(prepared.config),
+        EnvironmentRules(prepared.config.environment),
         binwatch.Entries(prepared.paths, prepared.record),
     )
-    operations = Operations(_settings(prepared), recorder.observe)
+    settings = policy.view_settings(prepared.config, prepared.facts, prepared.record)
+    operations = Operations(settings, recorder.observe)
     try:
-        async with trio.open_nursery() as nursery:
-            await _build(jail, nursery, operations, builder_pid)
-            jail.entries.sync()
-            nursery.start_soon(jail.entries.watch)
-            nursery.start_soon(recorder.write_batches)
-            listener = control.listen(prepared.paths)
-            nursery.start_soon(control.serve, jail, listener, nursery.cancel_scope)
-            nursery.start_soon(_cancel_on_signal, nursery.cancel_scope)
-            nursery.start_soon(_cancel_when_init_ends, jail, nursery.cancel_scope)
-            nursery.start_soon(_cancel_when_idle, jail, listener, nursery.cancel_scope)
-            os.write(ready, b"R")
-            os.close(ready)
-            os.close(lock)
+        failure = await _live(jail, operations, builder_pid, lock, ready)
     finally:
         _end(jail)
+    if failure is not None:  # raised here, outside of the nursery, it stays what it is
+        raise JailError(failure)
 
 
-def _settings(prepared: Prepared) -> ViewSettings:
-    facts = prepared.facts
-    return ViewSettings(
-        home=os.fsencode(facts.home),
-        store=os.fsencode(facts.paths.store),
-        rules=policy.home_rules(prepared.config, facts, prepared.record),
-        never=policy.never_visible(facts),
-        proc=policy.proc_rules(prepared.config),
-    )
+async def _live(
+    jail: Jail, operations: Operations, builder_pid: int, lock: int, ready: int
+) -> str | None:
+    """Build the jail and run its tasks until it ends; why it could not be built, if so."""
+    async with trio.open_nursery() as nursery:
+        failure = await _build(jail, nursery, operations, builder_pid)
+        if failure is not None:
+            nursery.cancel_scope.cancel()
+            return failure
+        jail.entries.sync()
+        listener = control.listen(jail.prepared.paths)
+        scope = nursery.cancel_scope
+        nursery.start_soon(jail.entries.watch)
+        nursery.start_soon(jail.recorder.write_batches)
+        nursery.start_soon(control.serve, jail, listener, scope)
+        nursery.start_soon(_cancel_on_signal, scope)
+        nursery.start_soon(_cancel_when_init_ends, jail, scope)
+        nursery.start_soon(_cancel_when_idle, jail, listener, scope)
+        os.write(ready, b"R")
+        os.close(ready)
+        os.close(lock)
+    return None
 
 
 async def _build(
     jail: Jail, nursery: trio.Nursery, operations: Operations, builder_pid: int
-) -> None:
-    """Follow the builder's messages until the jail is ready."""
+) -> str | None:
+    """Follow the builder's messages until the jail is ready, or return why it will not be."""
     waiting = {VIEW_MOUNTED, INIT_PID, JAIL_READY}
     with trio.move_on_after(_BUILD_SECONDS) as scope:
         while waiting:
@@ -134,12 +137,13 @@ async def _build(
                 jail.namespaces = descriptors
             else:
                 reason = text if kind == FAILED else b"the jail's builder died"
-                raise JailError(reason.decode("utf-8", "surrogateescape"))
+                return reason.decode("utf-8", "surrogateescape")
             waiting.remove(kind)
     if scope.cancelled_caught:
-        raise JailError(f"the jail could not be built within {_BUILD_SECONDS:.0f} seconds")
+        return f"the jail could not be built within {_BUILD_SECONDS:.0f} seconds"
     os.waitpid(builder_pid, 0)
     jail.channel.send(ADOPTED)
+    return None
 
 
 async def _serve_view(operations: Operations, mount: str) -> None:

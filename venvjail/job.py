@@ -4,8 +4,13 @@ The command stays in the entry's process group, so what the terminal sends (Ctrl
 window size) reaches it without help.  Passed on is what somebody sent to the entry alone.
 """
 
-import _signal
 import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal  # the same names, with types
+else:
+    import _signal  # signal itself imports enum, a noticeable part of the entry's start
 
 _TTY_FDS = (0, 1, 2)
 # si_code of a signal that the kernel, and so the terminal, sent; siginfo in sigaction(2).
@@ -81,8 +86,9 @@ def _pass_on(child: int, number: int) -> None:
 def _stop_like(child: int, number: int, terminal: int | None, group: int) -> None:
     """Stop as the command has stopped, so that the shell sees a stopped job; then both go on."""
     _take_terminal(terminal, group)
-    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {number} & _WAITED)
+    # Raised while blocked, so that it is one with the terminal's own if that is still pending.
     posix.kill(posix.getpid(), number)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {number} & _WAITED)
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _WAITED)
     try:
         own = posix.getpgid(child)

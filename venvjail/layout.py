@@ -3,6 +3,9 @@
 Plain strings and no imports: the entry, whose start a user waits for, reads this too.
 """
 
+#: In a jail, and nowhere else: the builder's files for shells (rc files), read-only.
+JAIL_FILES = "/run/venvjail"
+
 
 class VenvPaths:
     """The paths of one venv on the host.

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from venvjail.layout import VenvPaths
+from venvjail.layout import JAIL_FILES, VenvPaths
 
 
 @dataclass(frozen=True)
 class Root:
-    """A recursive copy of the host's ``/``, read-only, nosuid, nodev: everything else lies on it."""
+    """A recursive copy of the host's ``/``, read-only, nosuid, nodev, under everything else."""
 
     target: str = "/"
 
@@ -76,7 +76,7 @@ class Devpts:
 
 @dataclass(frozen=True)
 class Proc:
-    """The procfs of the jail's PID namespace, all top-level names but ``allow`` covered by the view."""
+    """The procfs of the jail's PID namespace; the view covers all top-level names but ``allow``."""
 
     target: str
     allow: frozenset[str]
@@ -114,18 +114,7 @@ class Seal:
 
 
 Step = (
-    Root
-    | Bind
-    | Rebind
-    | View
-    | Hide
-    | Tmpfs
-    | Devpts
-    | Proc
-    | Directory
-    | File
-    | Symlink
-    | Seal
+    Root | Bind | Rebind | View | Hide | Tmpfs | Devpts | Proc | Directory | File | Symlink | Seal
 )
 Plan = tuple[Step, ...]
 
@@ -168,7 +157,6 @@ class Facts:
 
 
 STANDARD_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-RUNTIME_FILES = "/run/venvjail"
 
 
 def within(path: str, directory: str) -> bool:
@@ -225,9 +213,11 @@ def _run(facts: Facts) -> Iterator[Step]:
     yield Directory(f"/run/user/{facts.uid}", 0o700)
     yield Tmpfs(f"/run/user/{facts.uid}", 0o700)
     yield Directory("/run/lock", 0o755)
-    yield Directory(RUNTIME_FILES)
+    yield Directory(JAIL_FILES)
+    for name in sorted({name.rpartition("/")[0] for name in facts.files} - {""}):
+        yield Directory(f"{JAIL_FILES}/{name}")
     for name, content in facts.files.items():
-        yield File(f"{RUNTIME_FILES}/{name}", content)
+        yield File(f"{JAIL_FILES}/{name}", content)
     for path in facts.run:
         yield Bind(path, path)
 

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import os
 
-from fusefs.proc import DEFAULT_PROC, DEFAULT_SYS, ProcRules
+from fusefs.proc import ProcRules
 from fusefs.rules import Kind, Rule, Rules
+from fusefs.settings import ViewSettings
+
 from venvjail.config import Config
-from venvjail.layout import VenvPaths
 from venvjail.plan import Facts, within
 from venvjail.record import Record
 
 USER_CONFIG = ".dirjailconfig"
+
+
+def view_settings(config: Config, facts: Facts, record: Record) -> ViewSettings:
+    """All that the view needs to know."""
+    return ViewSettings(
+        home=os.fsencode(facts.home),
+        store=os.fsencode(facts.paths.store),
+        rules=home_rules(config, facts, record),
+        never=never_visible(facts),
+        proc=proc_rules(config),
+    )
 
 
 def home_rules(config: Config, facts: Facts, record: Record) -> Rules:
@@ -44,7 +56,7 @@ def proc_rules(config: Config) -> ProcRules:
     wanted = [os.fsencode(item.value) for item in config.proc.allow]
     in_sys = {path[len(b"sys/") :] for path in wanted if path.startswith(b"sys/")}
     names = {path for path in wanted if not path.startswith(b"sys/")}
-    return ProcRules(DEFAULT_PROC | names, DEFAULT_SYS | in_sys)
+    return ProcRules(frozenset(names), frozenset(in_sys))
 
 
 def _at(path: str, home: str, kind: Kind, source: str) -> Rule:
@@ -54,8 +66,3 @@ def _at(path: str, home: str, kind: Kind, source: str) -> Rule:
 def user_config(home: str) -> str:
     """``/home/alice/.dirjailconfig``."""
     return f"{home}/{USER_CONFIG}"
-
-
-def paths_of(env: str) -> VenvPaths:
-    """The paths of the venv at ``env``, resolved: every other place compares real paths."""
-    return VenvPaths(os.path.realpath(env))

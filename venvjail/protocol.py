@@ -15,7 +15,7 @@ LIMIT = 131072
 MAX_DESCRIPTORS = 8
 
 JOIN = b"J"
-"""Entry to supervisor: join the jail.  Fields: home, command, then names of environment variables."""
+"""Entry to supervisor: join the jail.  Fields: home, command, names of environment variables."""
 DONE = b"D"
 """Entry to supervisor: the command has ended; answered when ``venv/bin`` is up to date."""
 STATUS = b"S"

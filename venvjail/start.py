@@ -25,7 +25,7 @@ _SUPERVISOR = (
 
 def start_supervisor(paths: VenvPaths) -> None:
     """Return when a supervisor listens; JailError with its reason when it cannot."""
-    record = load(paths)
+    record = load(paths.env)
     with contextlib.suppress(FileExistsError):
         os.mkdir(paths.run, 0o700)
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

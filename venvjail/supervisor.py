@@ -21,8 +21,8 @@ from venvjail import builder, configfile, guards, host, layout, policy, syscalls
 from venvjail.config import Config
 from venvjail.errors import UserError
 from venvjail.plan import Facts, make_plan
+from venvjail.rcfiles import shell_files
 from venvjail.record import Record, load
-from venvjail.shells import shell_files
 
 log = logging.getLogger("venvjail.supervisor")
 
@@ -76,14 +76,24 @@ def _say_failed(ready: int, line: str) -> None:
 def _prepare(paths: layout.VenvPaths) -> Prepared:
     setproctitle(f"venvjail: supervisor {paths.env}")
     _raise_descriptor_limit()
-    record = load(paths)
-    variable = os.environ.get("HOME", "")
-    config = configfile.load(policy.user_config(host.find_home(variable)), paths.config)
-    files = {name: text for name, text in shell_files(paths.env, record.prompt).items()}
-    gathered = host.gather(paths, config, record, variable, files)
-    for remark in gathered.remarks:
-        log.warning("%s", remark)
-    return Prepared(paths, record, config, gathered.facts, gathered.placeholders)
+    record = load(paths.env)
+    home = host.find_home(os.environ.get("HOME", ""))
+    config = configfile.load(policy.user_config(home), paths.config)
+    project = host.project(config, home)
+    placeholders = guards.hold_places(project, config) if project else []
+    try:
+        facts = host.gather(
+            paths,
+            config,
+            record,
+            home,
+            tmp=host.private_tmp(paths),
+            files=shell_files(paths.env, record.prompt),
+        )
+    except BaseException:
+        guards.release_places(placeholders)
+        raise
+    return Prepared(paths, record, config, facts, placeholders)
 
 
 def _raise_descriptor_limit() -> None:

@@ -181,7 +181,7 @@ def openat2(dir_fd: int, path: str, flags: int, resolve: int) -> int:
 
 
 def clone_tree(fd: int, recursive: bool) -> int:
-    """A detached copy of the mount (tree) at ``fd``: a bind mount not attached yet; open_tree(2)."""
+    """A detached copy of the mount (tree) at ``fd``, a bind mount to be attached; open_tree(2)."""
     flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH
     if recursive:
         flags |= AT_RECURSIVE
@@ -204,7 +204,7 @@ def attach_tree(tree_fd: int, target_fd: int) -> None:
 
 
 def mount_setattr(fd: int, attributes: int, recursive: bool) -> None:
-    """Add MOUNT_ATTR_* ``attributes`` to the mount (tree) at ``fd``; mount_setattr(2), Linux 5.12."""
+    """Add MOUNT_ATTR_* ``attributes`` to the mount (tree) at ``fd``; mount_setattr(2)."""
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     attr = _MountAttr(attributes, 0, 0, 0)
     _checked(

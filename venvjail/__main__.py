@@ -1,0 +1,5 @@
+"""Command line (host): ``python -m venvjail``."""
+
+from venvjail.cli import main
+
+main()

@@ -1,0 +1,177 @@
+"""Command line (host): parse, call one function, show its error as one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from venvjail import __version__
+from venvjail.errors import EXIT_USAGE, UserError
+from venvjail.layout import VenvPaths
+from venvjail.quoting import printable
+
+_VENV = click.argument("venv", metavar="VENV")
+_COMMAND_LINE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """``venvjail`` and ``python -m venvjail``; exits with the status that README.md lists."""
+    sys.exit(_status(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _status(arguments: list[str]) -> int:
+    try:
+        command = group if _names_command(arguments) else _create_command()
+        result = command.main(arguments, prog_name="venvjail", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except UserError as error:
+        click.echo(f"venvjail: {printable(str(error))}", err=True)
+        return error.exit_status
+    except click.ClickException as error:
+        click.echo(f"venvjail: {printable(_one_line(error))}", err=True)
+        return EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+
+
+def _one_line(error: click.ClickException) -> str:
+    """click's message as one of ours: ``no such command 'rum'; see: venvjail --help``."""
+    message = error.format_message().rstrip(".").replace("\n", " ")
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "venvjail"
+    return f"{message[:1].lower()}{message[1:]}; see: {path} --help"
+
+
+def _names_command(arguments: list[str]) -> bool:
+    """Whether the command group is meant, not creation: DESIGN says the first word decides."""
+    if not arguments:
+        return True
+    return arguments[0] in {*group.commands, "--help", "-h", "--version"}
+
+
+def _create_command() -> click.Command:
+    from venvjail import client
+    from venvjail.create_command import create_command
+
+    return create_command(client.stop)
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Create a venv whose programs run in a jail: venvjail ENV_DIR "
+    "(options: venvjail create --help).",
+)
+@click.version_option(__version__, prog_name="venvjail")
+@click.pass_context
+def group(context: click.Context) -> None:
+    """A Python virtual environment whose programs run in a jail."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@group.command("create", context_settings={**_COMMAND_LINE, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def create(arguments: tuple[str, ...]) -> None:
+    """Create a venv; the word may be left out: venvjail ENV_DIR."""
+    _create_command().main(list(arguments), prog_name="venvjail create", standalone_mode=False)
+
+
+@group.command(context_settings=_COMMAND_LINE)
+@_VENV
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="CMD...")
+def run(venv: str, command: tuple[str, ...]) -> int:
+    """Run a command in the jail, with the venv activated."""
+    from venvjail import active, entry
+
+    words = list(command[1:] if command[0] == "--" else command)
+    if not words:
+        raise click.UsageError("missing argument 'CMD...'")
+    paths = _paths(venv)
+    return entry.execute(paths, words[0], active.run(paths, words))
+
+
+@group.command()
+@_VENV
+def shell(venv: str) -> int:
+    """Start your shell in the jail, with the venv activated."""
+    from venvjail import active, entry
+
+    paths = _paths(venv)
+    return entry.execute(paths, "shell", active.shell(paths))
+
+
+@group.command("mount-debug")
+@_VENV
+@click.argument("mountpoint", required=False)
+@click.option("--trace", is_flag=True, help="Print each operation and its verdict.")
+def mount_debug(venv: str, mountpoint: str | None, trace: bool) -> None:
+    """Mount the jail's view on the host, to look at it; Ctrl-C unmounts."""
+    from venvjail import mount_debug
+
+    mount_debug.run(_paths(venv), mountpoint, trace=trace)
+
+
+@group.command("config")
+@_VENV
+def show_config(venv: str) -> None:
+    """Show the effective config, each value with the file it came from."""
+    from venvjail import manage
+
+    manage.show_config(_paths(venv))
+
+
+@group.command()
+@click.argument("venv", metavar="[VENV]", required=False)
+def status(venv: str | None) -> int:
+    """Show the running jails, or whether that of VENV runs (status 0) or not (status 1)."""
+    from venvjail import manage
+
+    return manage.show_status(_paths(venv) if venv is not None else None)
+
+
+@group.command()
+@_VENV
+def ps(venv: str) -> None:
+    """List the processes in the jail, with their pids on the host and in the jail."""
+    from venvjail import manage
+
+    manage.show_processes(_paths(venv))
+
+
+@group.command()
+@_VENV
+def stop(venv: str) -> None:
+    """End the jail and every process in it."""
+    from venvjail import manage
+
+    manage.stop(_paths(venv))
+
+
+@group.command()
+@_VENV
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(venv: str, yes: bool) -> None:
+    """Delete the venv, what its programs made in their home, and its /tmp/dirjail-*."""
+    from venvjail import manage
+
+    manage.remove(_paths(venv), ask=not yes)
+
+
+@group.command()
+@_VENV
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def log(venv: str, as_json: bool) -> None:
+    """Show what jailed programs were refused, the newest first."""
+    from venvjail import log_view
+
+    log_view.show(_paths(venv), as_json=as_json)
+
+
+def _paths(venv: str) -> VenvPaths:
+    """The paths of an existing venv; UserError where there is none or it was moved."""
+    from venvjail.record import load
+
+    return VenvPaths(load(venv).venv)

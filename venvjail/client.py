@@ -1,0 +1,89 @@
+"""Command line (host): talk to the supervisor of a running jail."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import struct
+from dataclasses import dataclass
+
+from venvjail import protocol
+from venvjail.entry import connect
+from venvjail.errors import JailError
+from venvjail.layout import VenvPaths
+
+_ANSWER_SECONDS = 10.0
+_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """A running jail; sizes are counts, ``linger`` is in seconds."""
+
+    venv: str
+    supervisor: int
+    init: int
+    pid_namespace: int
+    commands: int
+    processes: int
+    home: str
+    project: str | None
+    tmp: str
+    linger: float
+
+
+def status(paths: VenvPaths) -> Status | None:
+    """The running jail of a venv, or None when none runs."""
+    connection = connect(paths)
+    if connection is None:
+        return None
+    try:
+        connection.settimeout(_ANSWER_SECONDS)
+        connection.send(protocol.pack(protocol.STATUS, []))
+        message = connection.recv(protocol.LIMIT)
+    except TimeoutError:
+        raise JailError(
+            f"the jail of {paths.env} does not answer; end it: venvjail stop {paths.env}"
+        ) from None
+    except OSError:
+        return None  # it ended meanwhile
+    finally:
+        connection.close()
+    if not message:
+        return None
+    _, fields = protocol.unpack(message)
+    return Status(**json.loads(fields[0]))
+
+
+def stop(paths: VenvPaths) -> bool:
+    """End the running jail and wait until it has ended; False when none ran.
+
+    A supervisor that does not end by itself is killed; its jail dies with it.
+    """
+    connection = connect(paths)
+    if connection is None:
+        return False
+    size = struct.calcsize("3i")
+    # The credentials of the listener: the process that called listen(2), unix(7).
+    pid = struct.unpack("3i", connection.getsockopt(1, 17, size))[0]
+    try:
+        supervisor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        connection.send(protocol.pack(protocol.STOP, []))
+    except OSError:
+        pass  # it is ending already
+    finally:
+        connection.close()
+    try:
+        if not select.select([supervisor], [], [], _STOP_SECONDS)[0]:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(supervisor, signal.SIGKILL)
+            select.select([supervisor], [], [], _STOP_SECONDS)
+    finally:
+        os.close(supervisor)
+    return True
