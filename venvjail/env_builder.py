@@ -18,7 +18,7 @@ from venvjail.atomic import write_file
 from venvjail.bins import NEW_SHELL, entry_text, new_shell_text, sync_entries
 from venvjail.contents import clear_venv, make_state, remove_commands
 from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
-from venvjail.initial_config import initial_text
+from venvjail.config_view import initial_text
 from venvjail.layout import VenvPaths
 from venvjail.progress import Progress
 from venvjail.quoting import printable

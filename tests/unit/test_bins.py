@@ -176,7 +176,7 @@ def test_a_directory_that_is_a_link_is_refused(
     path = getattr(paths, which)
     os.rename(path, str(tmp_path / "moved"))
     os.symlink(elsewhere, path)
-    with pytest.raises(OSError, match="black|Not a directory|symbolic"):
+    with pytest.raises(OSError, match="Not a directory"):
         sync_entries(paths, TEXT)
     assert list(elsewhere.iterdir()) == []
 
