@@ -13,8 +13,10 @@ from importlib.util import find_spec
 from venvjail.caller import refuse_in_jail, refuse_root
 from venvjail.env_builder import BuildOptions, JailedEnvBuilder
 from venvjail.errors import UserError
+from venvjail.host import find_home
 from venvjail.layout import VenvPaths
 from venvjail.location import check_contents, check_location, is_jailed_venv
+from venvjail.neighbours import make_way
 from venvjail.progress import Progress
 from venvjail.project import Project, choose_project, given_project
 
@@ -56,7 +58,7 @@ def create(
     refuse_root()
     refuse_in_jail()
     _check_options(options)
-    home = os.path.expanduser("~")
+    home = find_home(os.environ.get("HOME", ""))
     # Real, since the path is written into scripts that run in the jail, where a symlink of the
     # home that leads to it is hidden.
     paths = VenvPaths(os.path.realpath(env_dir))
@@ -65,6 +67,8 @@ def create(
     project = _project(paths, options, home)
     if is_jailed_venv(paths.env):
         stop(paths)
+    else:
+        make_way(paths.env)
     project_path = project.path if project else None
     try:
         JailedEnvBuilder(options, paths, project_path, progress).create(paths.env)

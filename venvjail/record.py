@@ -7,6 +7,7 @@ what somebody else had planted).
 
 import json
 import os
+import shlex
 import stat
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -25,7 +26,7 @@ _LISTS = ("roots", "entry_roots")
 class Record:
     """One venv's facts.  Paths are absolute; undecodable bytes are surrogate escapes (PEP 383)."""
 
-    #: The venv as the user spelled it at creation.
+    #: The venv's real path at creation.
     venv: str
     #: The interpreter the venv is made of, for example ``/usr/bin/python3.11``.
     base_python: str
@@ -75,7 +76,7 @@ def _read(env_dir: str) -> bytes:
         fd = os.open(os.path.basename(paths.record), flags, dir_fd=state)
     except FileNotFoundError as error:
         raise UserError(
-            f"{env_dir}: was not created completely; run: python -m venvjail --clear VENV"
+            f"{env_dir}: was not created completely; run: {_again('--clear', env_dir)}"
         ) from error
     except OSError as error:
         raise UserError(f"{paths.record}: {error.strerror}") from error
@@ -96,16 +97,20 @@ def _check_private(fd: int, path: str) -> None:
 
 def _not_ours(env_dir: str) -> UserError:
     return UserError(
-        f"{env_dir}: is not a venvjail environment; create one with: python -m venvjail VENV"
+        f"{env_dir}: is not a venvjail environment; create one with: python -m venvjail ENV_DIR"
     )
+
+
+def _again(option: str, env_dir: str) -> str:
+    return f"python -m venvjail {option} {shlex.quote(env_dir)}"
 
 
 def _parse(env_dir: str, raw: bytes) -> Record:
     path = VenvPaths(env_dir).record
-    damaged = UserError(f"{path}: is damaged; run: python -m venvjail --upgrade VENV")
+    damaged = UserError(f"{path}: is damaged; run: {_again('--upgrade', env_dir)}")
     try:
         values = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise damaged from error
     version = values.pop("version", None) if isinstance(values, dict) else None
     if type(version) is not int or version < 1:
