@@ -249,8 +249,10 @@ def _read_entry(host: int, name: bytes) -> bytes | None:
         fd = os.open(name, flags, dir_fd=host)
     except OSError as error:
         return b"" if error.errno == errno.ENOENT else None
-    with open(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return None
-        text = file.read(_MAX_ENTRY_SIZE)
+        text = os.read(fd, _MAX_ENTRY_SIZE)
+    finally:
+        os.close(fd)
     return text if _MARK in text else None

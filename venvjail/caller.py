@@ -3,7 +3,6 @@
 import os
 
 from venvjail.errors import UserError
-from venvjail.quoting import printable
 
 #: Where the builder puts the jail's own files; it exists in a jail and nowhere else.
 JAIL_MARK = "/run/venvjail"
@@ -23,5 +22,5 @@ def refuse_in_jail() -> None:
     venv = os.environ.get("VENVJAIL")
     if venv and os.path.isdir(JAIL_MARK):
         raise UserError(
-            f"already inside the jail of {printable(venv)}: leave it (exit) and run this on the host"
+            f"already inside the jail of {venv}: leave it (exit) and run this on the host"
         )

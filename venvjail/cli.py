@@ -52,10 +52,9 @@ def _names_command(arguments: list[str]) -> bool:
 
 
 def _create_command() -> click.Command:
-    from venvjail import client
-    from venvjail.create_command import create_command
+    from venvjail.create_command import command
 
-    return create_command(client.stop)
+    return command
 
 
 @click.group(

@@ -13,11 +13,12 @@ from importlib.util import find_spec
 from venvjail.caller import refuse_in_jail, refuse_root
 from venvjail.env_builder import BuildOptions, JailedEnvBuilder
 from venvjail.errors import UserError
+from venvjail.host import find_home
 from venvjail.layout import VenvPaths
 from venvjail.location import check_contents, check_location, is_jailed_venv
+from venvjail.neighbours import make_way
 from venvjail.progress import Progress
 from venvjail.project import Project, choose_project, given_project
-from venvjail.quoting import printable
 
 _EXIT_INTERRUPTED = 130
 
@@ -57,7 +58,7 @@ def create(
     refuse_root()
     refuse_in_jail()
     _check_options(options)
-    home = os.path.expanduser("~")
+    home = find_home(os.environ.get("HOME", ""))
     # Real, since the path is written into scripts that run in the jail, where a symlink of the
     # home that leads to it is hidden.
     paths = VenvPaths(os.path.realpath(env_dir))
@@ -66,16 +67,18 @@ def create(
     project = _project(paths, options, home)
     if is_jailed_venv(paths.env):
         stop(paths)
+    else:
+        make_way(paths.env)
     project_path = project.path if project else None
     try:
         JailedEnvBuilder(options, paths, project_path, progress).create(paths.env)
     except KeyboardInterrupt:
         raise InterruptedCreationError(
-            f"interrupted: {printable(env_dir)} is incomplete; run the same command again, or delete it"
+            f"interrupted: {env_dir} is incomplete; run the same command again, or delete it"
         ) from None
     except OSError as error:
         where = error.filename or env_dir
-        raise UserError(f"{printable(os.fsdecode(where))}: {error.strerror or error}") from error
+        raise UserError(f"{os.fsdecode(where)}: {error.strerror or error}") from error
     return Created(paths, project)
 
 
@@ -96,7 +99,7 @@ def _project(paths: VenvPaths, options: CreateOptions, home: str) -> Project | N
     if os.path.lexists(paths.config):
         if options.project is not None or options.no_project:
             raise UserError(
-                f"{printable(paths.config)}: exists and is kept; set the path in its [project] section "
+                f"{paths.config}: exists and is kept; set the path in its [project] section "
                 "instead of using --project or --no-project"
             )
         return None

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from collections.abc import Callable
 
 import click
 
@@ -10,8 +9,8 @@ from venvjail.bins import NEW_SHELL
 from venvjail.create import Created, CreateOptions, create
 from venvjail.layout import VenvPaths
 from venvjail.progress import ConsoleProgress, Progress
-from venvjail.quoting import printable
 
+_SYSTEM_SITE_PACKAGES = "Give access to the system's site-packages."
 _SYMLINKS = "Try to use symlinks rather than copies (the default)."
 _COPIES = "Try to use copies rather than symlinks."
 _CLEAR = (
@@ -22,46 +21,41 @@ _UPGRADE = "Upgrade the environment directory to use this version of Python and 
 _PROJECT = "The directory the jail may write to besides ENV_DIR (default: the one it is made in)."
 
 
-def create_command(stop: Callable[[VenvPaths], object]) -> click.Command:
-    """The click command, which raises UserError.  ``stop`` ends the running jail of a venv."""
+@click.command("create", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("dirs", metavar="ENV_DIR...", nargs=-1, required=True, type=click.Path())
+@click.option("--system-site-packages", is_flag=True, help=_SYSTEM_SITE_PACKAGES)
+@click.option("--symlinks", is_flag=True, help=_SYMLINKS)
+@click.option("--copies", is_flag=True, help=_COPIES)
+@click.option("--clear", is_flag=True, help=_CLEAR)
+@click.option("--upgrade", is_flag=True, help=_UPGRADE)
+@click.option("--without-pip", is_flag=True, help="Do not install or upgrade pip.")
+@click.option("--prompt", help="Another name for the prompt than that of ENV_DIR.")
+@click.option("--upgrade-deps", is_flag=True, help="Upgrade pip to the latest version in PyPI.")
+@click.option("--without-scm-ignore-files", is_flag=True, help="Do not write a .gitignore.")
+@click.option("--project", metavar="DIR", type=click.Path(), help=_PROJECT)
+@click.option("--no-project", is_flag=True, help="The jail may write to ENV_DIR only.")
+def command(
+    dirs: tuple[str, ...],
+    symlinks: bool,
+    copies: bool,
+    without_pip: bool,
+    without_scm_ignore_files: bool,
+    **rest: object,
+) -> None:
+    """Create virtual environments whose programs run in a jail."""
+    from venvjail.client import stop
 
-    @click.command("create", context_settings={"help_option_names": ["-h", "--help"]})
-    @click.argument("dirs", metavar="ENV_DIR...", nargs=-1, required=True, type=click.Path())
-    @click.option(
-        "--system-site-packages", is_flag=True, help="Give access to the system's site-packages."
+    if symlinks and copies:
+        raise click.UsageError("--symlinks and --copies exclude each other: use one of them")
+    options = CreateOptions(
+        symlinks=not copies,
+        with_pip=not without_pip,
+        scm_ignore_files=not without_scm_ignore_files,
+        **rest,  # type: ignore[arg-type]  # click gives each option's own type
     )
-    @click.option("--symlinks", is_flag=True, help=_SYMLINKS)
-    @click.option("--copies", is_flag=True, help=_COPIES)
-    @click.option("--clear", is_flag=True, help=_CLEAR)
-    @click.option("--upgrade", is_flag=True, help=_UPGRADE)
-    @click.option("--without-pip", is_flag=True, help="Do not install or upgrade pip.")
-    @click.option("--prompt", help="Another name for the prompt than that of ENV_DIR.")
-    @click.option("--upgrade-deps", is_flag=True, help="Upgrade pip to the latest version in PyPI.")
-    @click.option("--without-scm-ignore-files", is_flag=True, help="Do not write a .gitignore.")
-    @click.option("--project", metavar="DIR", type=click.Path(), help=_PROJECT)
-    @click.option("--no-project", is_flag=True, help="The jail may write to ENV_DIR only.")
-    def command(
-        dirs: tuple[str, ...],
-        symlinks: bool,
-        copies: bool,
-        without_pip: bool,
-        without_scm_ignore_files: bool,
-        **rest: object,
-    ) -> None:
-        """Create virtual environments whose programs run in a jail."""
-        if symlinks and copies:
-            raise click.UsageError("--symlinks and --copies exclude each other: use one of them")
-        options = CreateOptions(
-            symlinks=not copies,
-            with_pip=not without_pip,
-            scm_ignore_files=not without_scm_ignore_files,
-            **rest,  # type: ignore[arg-type]  # click gives each option's own type
-        )
-        progress = ConsoleProgress()
-        for env_dir in dirs:
-            _report(create(env_dir, options, progress, stop), env_dir, options, progress)
-
-    return command
+    progress = ConsoleProgress()
+    for env_dir in dirs:
+        _report(create(env_dir, options, progress, stop), env_dir, options, progress)
 
 
 def _report(made: Created, typed: str, options: CreateOptions, progress: Progress) -> None:
@@ -78,4 +72,4 @@ def _report(made: Created, typed: str, options: CreateOptions, progress: Progres
         progress.say(f"  writable    {writable} ({made.project.reason})")
     if options.clear:
         progress.say(f"  kept        {os.path.join(typed, 'home')} and the config")
-    progress.say(f"  config      {printable(made.paths.config)}")
+    progress.say(f"  config      {VenvPaths(typed).config}")

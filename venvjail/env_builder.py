@@ -18,7 +18,7 @@ from venvjail.atomic import write_file
 from venvjail.bins import NEW_SHELL, entry_text, new_shell_text, sync_entries
 from venvjail.contents import clear_venv, make_state, remove_commands
 from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
-from venvjail.initial_config import initial_text
+from venvjail.config_view import initial_text
 from venvjail.layout import VenvPaths
 from venvjail.progress import Progress
 from venvjail.quoting import printable
@@ -111,13 +111,14 @@ class JailedEnvBuilder(venv.EnvBuilder):
 
     def _write_pyvenv_cfg(self, context: SimpleNamespace, *, system_site_packages: bool) -> None:
         # Not the standard builder's create_configuration: it cannot write a path that is not UTF-8.
+        command = shlex.join([sys.executable, "-m", "venvjail", context.env_dir])
         lines = [
             f"home = {context.python_dir}",
             f"include-system-site-packages = {'true' if system_site_packages else 'false'}",
             "version = {}.{}.{}".format(*sys.version_info),
             *([f"prompt = {self.prompt!r}"] if self.prompt is not None else []),
             f"executable = {os.path.realpath(context.executable)}",
-            f"command = {printable(shlex.join([sys.executable, '-m', 'venvjail', context.env_dir]))}",
+            f"command = {printable(command)}",
         ]
         text = "".join(f"{line}\n" for line in lines)
         write_file(self._paths.pyvenv_cfg, text.encode("utf-8", "surrogateescape"))
@@ -166,12 +167,12 @@ class JailedEnvBuilder(venv.EnvBuilder):
 
 def _failure(env: str, arguments: tuple[str, ...], status: int, output: bytes) -> UserError:
     lines = output.decode("utf-8", "replace").strip().splitlines()
-    last = printable(lines[-1]) if lines else "no output"
+    last = lines[-1] if lines else "no output"
     if status == EXIT_NO_JAIL and last.startswith("venvjail: "):
         return JailError(last.removeprefix("venvjail: "))
     command = shlex.join(["python", *arguments])
-    again = f"python -m venvjail --upgrade {shlex.quote(printable(env))}"
+    again = f"python -m venvjail --upgrade {shlex.quote(env)}"
     return UserError(
-        f"{printable(env)}: has no pip yet: {command} failed in the jail with status {status} ({last}); "
-        f"once that is put right, run: {again}"
+        f"{env}: has no pip yet: {command} failed in the jail with status {status} "
+        f"({last}); once that is put right, run: {again}"
     )

@@ -5,7 +5,6 @@ import stat
 from dataclasses import dataclass
 
 from venvjail.errors import UserError
-from venvjail.quoting import printable
 
 # Directories that hold the files of many programs or users; a venv made right in one of them has
 # no project.  What lies below /tmp or /opt may well be a project.
@@ -40,7 +39,7 @@ def choose_project(env_dir: str, home: str) -> Project:
     parent = os.path.realpath(os.path.dirname(env_dir))
     too_much = _too_much(parent, os.path.realpath(home))
     if too_much:
-        return Project(None, f"{printable(parent)} {too_much}")
+        return Project(None, f"{parent} {too_much}")
     return Project(parent, "the directory that holds the venv")
 
 
@@ -48,11 +47,11 @@ def given_project(directory: str, env_dir: str, home: str) -> Project:
     """The project that the user chose.  Raises UserError where it would undo the jail."""
     path = os.path.realpath(directory)
     if not os.path.isdir(path):
-        raise UserError(f"--project {printable(directory)}: not a directory; create it first")
+        raise UserError(f"--project {directory}: not a directory; create it first")
     too_much = _too_much(path, os.path.realpath(home))
     if too_much:
         raise UserError(
-            f"--project {printable(directory)}: {too_much}, and the jail could write to all of "
+            f"--project {directory}: {too_much}, and the jail could write to all of "
             "it; choose a directory below it"
         )
     if is_within(path, os.path.realpath(env_dir)):

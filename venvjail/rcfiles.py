@@ -243,16 +243,26 @@ end
 _ACTIVATE_CSH = """\
 # Source this. In a shell of activate-new-shell the venv is active already and nothing changes.
 set _venvjail = @VENV@
+set _venvjail_rest = ()
+foreach _venvjail_directory ( $path:q )
+    if ( "$_venvjail_directory" != "$_venvjail/bin" ) then
+        set _venvjail_rest = ( $_venvjail_rest:q "$_venvjail_directory" )
+    endif
+end
 set _venvjail_active = 0
-if ( $?VIRTUAL_ENV ) then
+if ( $?VIRTUAL_ENV && $#_venvjail_rest < $#path ) then
     if ( "$VIRTUAL_ENV" == "$_venvjail" ) set _venvjail_active = 1
 endif
 if ( ! $_venvjail_active ) then
     setenv VIRTUAL_ENV "$_venvjail"
     setenv VIRTUAL_ENV_PROMPT @PROMPT@
-    setenv PATH "${_venvjail}/bin:${PATH}"
+    set path = ( "$_venvjail/bin" $_venvjail_rest:q )
     unsetenv PYTHONHOME
     rehash
 endif
-unset _venvjail _venvjail_active
+if ( "`alias deactivate`" == "" ) then
+    alias deactivate 'set path = ( $_venvjail_rest:q ); unset _venvjail_rest; \\
+        unsetenv VIRTUAL_ENV; unsetenv VIRTUAL_ENV_PROMPT; rehash; unalias deactivate'
+endif
+unset _venvjail _venvjail_active _venvjail_directory
 """

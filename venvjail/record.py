@@ -7,6 +7,7 @@ what somebody else had planted).
 
 import json
 import os
+import shlex
 import stat
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -14,7 +15,6 @@ from typing import Any
 from venvjail.atomic import open_directory, write_file
 from venvjail.errors import UserError
 from venvjail.layout import VenvPaths
-from venvjail.quoting import printable
 
 #: The layout that this venvjail reads and writes.
 VERSION = 1
@@ -26,7 +26,7 @@ _LISTS = ("roots", "entry_roots")
 class Record:
     """One venv's facts.  Paths are absolute; undecodable bytes are surrogate escapes (PEP 383)."""
 
-    #: The venv as the user spelled it at creation.
+    #: The venv's real path at creation.
     venv: str
     #: The interpreter the venv is made of, for example ``/usr/bin/python3.11``.
     base_python: str
@@ -58,7 +58,7 @@ def load(env_dir: str) -> Record:
     record = _parse(env_dir, _read(env_dir))
     if os.path.realpath(record.venv) != os.path.realpath(env_dir):
         raise UserError(
-            f"{printable(env_dir)}: was moved here from {printable(record.venv)}, the path its programs "
+            f"{env_dir}: was moved here from {record.venv}, the path its programs "
             "name; move it back, or delete it and create a new one"
         )
     return record
@@ -76,10 +76,10 @@ def _read(env_dir: str) -> bytes:
         fd = os.open(os.path.basename(paths.record), flags, dir_fd=state)
     except FileNotFoundError as error:
         raise UserError(
-            f"{printable(env_dir)}: was not created completely; run: python -m venvjail --clear VENV"
+            f"{env_dir}: was not created completely; run: {_again('--clear', env_dir)}"
         ) from error
     except OSError as error:
-        raise UserError(f"{printable(paths.record)}: {error.strerror}") from error
+        raise UserError(f"{paths.record}: {error.strerror}") from error
     finally:
         os.close(state)
     with open(fd, "rb") as file:
@@ -90,32 +90,34 @@ def _read(env_dir: str) -> bytes:
 def _check_private(fd: int, path: str) -> None:
     status = os.fstat(fd)
     if status.st_uid != os.geteuid():
-        raise UserError(
-            f"{printable(path)}: belongs to another user (uid {status.st_uid}): not trusted"
-        )
+        raise UserError(f"{path}: belongs to another user (uid {status.st_uid}): not trusted")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise UserError(f"{printable(path)}: others can write to it; run: chmod go-w on it")
+        raise UserError(f"{path}: others can write to it; run: chmod go-w on it")
 
 
 def _not_ours(env_dir: str) -> UserError:
     return UserError(
-        f"{printable(env_dir)}: is not a venvjail environment; create one with: python -m venvjail VENV"
+        f"{env_dir}: is not a venvjail environment; create one with: python -m venvjail ENV_DIR"
     )
 
 
+def _again(option: str, env_dir: str) -> str:
+    return f"python -m venvjail {option} {shlex.quote(env_dir)}"
+
+
 def _parse(env_dir: str, raw: bytes) -> Record:
-    path = printable(VenvPaths(env_dir).record)
-    damaged = UserError(f"{path}: is damaged; run: python -m venvjail --upgrade VENV")
+    path = VenvPaths(env_dir).record
+    damaged = UserError(f"{path}: is damaged; run: {_again('--upgrade', env_dir)}")
     try:
         values = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise damaged from error
     version = values.pop("version", None) if isinstance(values, dict) else None
     if type(version) is not int or version < 1:
         raise damaged
     if version > VERSION:
         raise UserError(
-            f"{printable(env_dir)}: was made by a newer venvjail (layout {version}, this one knows "
+            f"{env_dir}: was made by a newer venvjail (layout {version}, this one knows "
             f"{VERSION}); upgrade venvjail: pip install --upgrade venvjail"
         )
     try:

@@ -1,0 +1,139 @@
+"""The record names programs that run unjailed: only the user's own, whole and in its place."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from venvjail import record
+from venvjail.errors import UserError
+from venvjail.record import Record
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Record:
+    env = os.path.join(tmp_path, "venv \udcff\u00e9")
+    os.makedirs(env + "/.venvjail", 0o700)
+    made = Record(
+        venv=env,
+        base_python="/opt/py\udcfe/bin/python3.11",
+        base_prefix="/opt/py\udcfe",
+        python="/opt/tools/bin/python",
+        roots=("/a", "/b\udcfd"),
+        entry_roots=("/a",),
+        prompt="it's\n\u2713",
+    )
+    record.save(made)
+    return made
+
+
+def change(made: Record, **values: object) -> None:
+    path = Path(made.venv + "/.venvjail/state.json")
+    content = {**json.loads(path.read_bytes()), **values}
+    content = {name: value for name, value in content.items() if value is not None}
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_any_path_comes_back(made: Record) -> None:
+    assert record.load(made.venv) == made
+
+
+def test_only_the_user_reads_it(made: Record) -> None:
+    assert os.stat(made.venv + "/.venvjail/state.json").st_mode & 0o777 == 0o600
+
+
+def test_no_venv_at_all(tmp_path: Path) -> None:
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv/pyvenv.cfg").touch()
+    for name in ("venv", "nowhere"):
+        with pytest.raises(UserError, match=f"{name}: is not a venvjail environment; create"):
+            record.load(str(tmp_path / name))
+
+
+def test_creation_was_interrupted(made: Record) -> None:
+    os.unlink(made.venv + "/.venvjail/state.json")
+    with pytest.raises(UserError, match="was not created completely; run: python -m venvjail"):
+        record.load(made.venv)
+
+
+def test_newer_layout(made: Record) -> None:
+    change(made, version=2, surprise="x")
+    with pytest.raises(UserError, match="made by a newer venvjail .*upgrade"):
+        record.load(made.venv)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"version": 0},
+        {"version": True},
+        {"version": "1"},
+        {"version": None},
+        {"python": None},
+        {"python": 3},
+        {"roots": "/a"},
+        {"roots": ["/a", 3]},
+        {"surprise": "x"},
+    ],
+)
+def test_unexpected_values(made: Record, values: dict[str, object]) -> None:
+    change(made, **values)
+    with pytest.raises(UserError, match=r"state\.json: is damaged; run: python -m venvjail --upg"):
+        record.load(made.venv)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'"x"', b"\xff", b"[" * 100_000, b"1"])
+def test_damaged_file(made: Record, content: bytes) -> None:
+    Path(made.venv + "/.venvjail/state.json").write_bytes(content)
+    with pytest.raises(UserError, match="is damaged"):
+        record.load(made.venv)
+
+
+def test_moved(made: Record, tmp_path: Path) -> None:
+    os.rename(made.venv, tmp_path / "new")
+    with pytest.raises(UserError, match="new: was moved here from .*venv .*; move it back"):
+        record.load(str(tmp_path / "new"))
+
+
+def test_another_spelling_is_not_moved(made: Record, tmp_path: Path) -> None:
+    (tmp_path / "alias").symlink_to(made.venv)
+    assert record.load(str(tmp_path / "alias")) == made
+
+
+def test_links_are_not_followed(made: Record, tmp_path: Path) -> None:
+    path = Path(made.venv + "/.venvjail/state.json")
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"state\.json: "):
+        record.load(made.venv)
+    state = path.parent
+    state.rename(tmp_path / "state")
+    state.symlink_to(tmp_path / "state")
+    with pytest.raises(UserError, match="is not a venvjail environment"):
+        record.load(made.venv)
+
+
+@pytest.mark.parametrize("name", [".venvjail", ".venvjail/state.json"])
+def test_others_could_have_written_it(made: Record, name: str) -> None:
+    path = f"{made.venv}/{name}"
+    mode = os.stat(path).st_mode & 0o777
+    os.chmod(path, mode | 0o020)
+    with pytest.raises(UserError, match="others can write to it"):
+        record.load(made.venv)
+    os.chmod(path, mode)
+    assert record.load(made.venv) == made
+
+
+def test_another_users(made: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(UserError, match="belongs to another user .*: not trusted"):
+        record.load(made.venv)
+
+
+def test_a_fifo_does_not_hang(made: Record) -> None:
+    path = made.venv + "/.venvjail/state.json"
+    os.unlink(path)
+    os.mkfifo(path, 0o600)
+    with pytest.raises(UserError, match="is damaged"):
+        record.load(made.venv)
