@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from venvjail.creation.location import check_contents, check_location
 from venvjail.errors import UserError
-from venvjail.location import check_contents, check_location
 
 
 def contents(env_dir: Path, *, clear: bool = False, upgrade: bool = False) -> None:

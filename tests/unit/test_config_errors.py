@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from venvjail.configfile import load
+from venvjail.config.file import load
 from venvjail.errors import ConfigError
 
 HOME_ALLOW = 'expected a path in the home, such as ".gitconfig", or {path = ".pyenv", mode = "ro"}'
