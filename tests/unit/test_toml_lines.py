@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from venvjail.config import toml
-from venvjail.toml_lines import Lines, Path
+from venvjail.config.toml_lines import Lines, Path
 from venvjail.quoting import toml_string
 
 

@@ -13,7 +13,7 @@ from venvjail.config.model import Config
 from venvjail.config.paths import USER_FILE_NAME
 from venvjail.config.schema import SECTIONS, Key, Section, Shape, section
 from venvjail.config.source import Source, read_source
-from venvjail.toml_lines import Path
+from venvjail.config.toml_lines import Path
 from venvjail.errors import ConfigError
 from venvjail.quoting import toml_string
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from venvjail.config import toml
 from venvjail.config.model import Origin
-from venvjail.toml_lines import Lines, Path
+from venvjail.config.toml_lines import Lines, Path
 from venvjail.errors import ConfigError
 from venvjail.quoting import printable, toml_string
 
