@@ -74,7 +74,7 @@ def _layer(source: Source, home: str) -> Layer:
 def _known_section(source: Source, name: str, table: object) -> Section:
     path = (name,)
     known = section(name)
-    if known is None and not isinstance(table, (dict, list)):
+    if known is None and not _is_table(table):
         owners = [f"[{there.name}]" for there in SECTIONS if there.key(name)]
         wrong = f"{toml_string(name)} is not in a section"
         raise source.error(path, wrong, f"it in {_either(owners)}" if owners else "a section first")
@@ -86,6 +86,13 @@ def _known_section(source: Source, name: str, table: object) -> Section:
     if not isinstance(table, dict):
         raise source.error(path, f"{name} is {type_name(table)}", f"a section [{name}]")
     return known
+
+
+def _is_table(raw: object) -> bool:
+    """Whether *raw* was written below a ``[header]`` or ``[[header]]``, or could have been."""
+    if isinstance(raw, list):
+        return bool(raw) and all(isinstance(item, dict) for item in raw)
+    return isinstance(raw, dict)
 
 
 def _known_key(source: Source, known: Section, name: str) -> Key:

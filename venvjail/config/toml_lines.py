@@ -35,7 +35,7 @@ class Lines:
         self.first: dict[Path, int] = {}
         self.repeats: list[tuple[Path, int, int]] = []
         self.open_list: int | None = None
-        self._source = source.replace("\r\n", "\n")  # as tomllib does
+        self._source = source
         self._at = 0
         self._counted = (0, 1)
         self._tables: dict[Path, int] = {}
