@@ -4,8 +4,6 @@ Built on ``_ctypes``, the extension module beneath ctypes: importing ctypes itse
 a fifth of the time that a user waits for a command's start beside a plain venv's.
 """
 
-from __future__ import annotations
-
 from _ctypes import (
     FUNCFLAG_CDECL,
     FUNCFLAG_USE_ERRNO,
@@ -69,7 +67,7 @@ def syscall(number: int, *arguments: int | bytes | Long) -> int:
     return _checked(_syscall(Long(number), *arguments))
 
 
-def _checked(result: Any) -> int:
+def _checked(result: "Any") -> int:
     if result == -1:
         from posix import strerror
 
