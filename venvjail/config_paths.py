@@ -17,12 +17,19 @@ def _path(raw: object) -> str:
     path = path_text(text(raw))
     if "\0" in path:
         raise UnfitError(f"{shown(raw)} has a NUL character")
-    if path.startswith(("$HOME", "${HOME}")):
-        raise UnfitError(f"{shown(raw)} has a variable, which is not expanded")
-    if path.startswith("~") and path != "~" and not path.startswith("~/"):
-        raise UnfitError(f"{shown(raw)} is in another user's home")
     if ".." in path.split("/"):
         raise UnfitError(f"{shown(raw)} has a .. component")
+    if path == "~" or path.startswith("~/"):
+        return path
+    return _unexpanded(path, raw)
+
+
+def _unexpanded(path: str, raw: object) -> str:
+    """*path*, unless a shell would expand its beginning: by the letter it is nowhere."""
+    if path.startswith(("$HOME", "${HOME}")):
+        raise UnfitError(f"{shown(raw)} has a variable, which is not expanded")
+    if path.startswith("~"):
+        raise UnfitError(f"{shown(raw)} is in another user's home")
     return path
 
 
@@ -46,7 +53,7 @@ def _below_home(raw: object) -> str:
     path = _literal(raw)
     if path.startswith("/"):
         raise UnfitError(f"{shown(raw)} is absolute")
-    return _relative(path.removeprefix("~"))
+    return _unexpanded(_relative(path.removeprefix("~")), raw)
 
 
 def _shown_in_home(raw: object) -> str:
@@ -110,7 +117,7 @@ def _below_directory(raw: object, context: Context) -> Item:
     path = _literal(raw)
     if path.startswith(("/", "~")):
         raise UnfitError(f"{shown(raw)} is absolute")
-    path = _relative(path)
+    path = _unexpanded(_relative(path), raw)
     if not path:
         raise UnfitError(f"{shown(raw)} is the whole directory")
     return Item(path, context.origin)

@@ -129,7 +129,8 @@ def _syntax_error(file: str, text: str, message: str) -> ConfigError:
     wrong = found["wrong"] if found else message
     last = text.rstrip("\n").count("\n") + 1
     line = int(found["line"]) if found and found["line"] else last
-    repeat = next(iter(Lines(text).repeats), None)
+    lines = Lines(text)
+    repeat = next(iter(lines.repeats), None)
     if repeat is not None and repeat[2] <= line:
         path, first, line = repeat
         name = ".".join(str(step) for step in path)
@@ -138,4 +139,6 @@ def _syntax_error(file: str, text: str, message: str) -> ConfigError:
     if text.startswith("\ufeff"):
         wrong = "the file begins with a byte order mark"
     wrong = printable(wrong[:1].lower() + wrong[1:])
+    if lines.open_list is not None and lines.open_list < line:
+        wrong += f" in the list that begins in line {lines.open_list}"
     return ConfigError(f"{Origin(file, line)}: {wrong}; expected TOML")

@@ -4,7 +4,6 @@ Whatever cannot be used is a `ConfigError` with file, line and what was expected
 started on a config that was not understood.
 """
 
-import difflib
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -99,6 +98,8 @@ def _known_key(source: Source, known: Section, name: str) -> Key:
 
 
 def _unknown(source: Source, path: Path, wrong: str, name: str, names: list[str]) -> ConfigError:
+    import difflib  # not at the top: no start of a jail should wait for it
+
     near = difflib.get_close_matches(name.lower(), names, n=1)
     hint = f", did you mean {near[0]}?" if near else ""
     return source.error(path, wrong + hint, _either(names))

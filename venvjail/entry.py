@@ -13,7 +13,7 @@ import posix
 import sys
 
 from venvjail import job, protocol, syscalls
-from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
+from venvjail.errors import EXIT_NO_JAIL, ROOT_REFUSED, JailError, UserError
 from venvjail.layout import VenvPaths
 
 TYPE_CHECKING = False
@@ -98,8 +98,7 @@ def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
     # While this process is in the jail's user namespace and still has its own memory, no jailed
     # process may trace it; exec(2) makes the command dumpable again.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-    for fd, kind in answer.namespaces:
-        syscalls.setns(fd, kind)
+    _enter(paths, answer.namespaces)
     mask = job.block_signals()
     child = posix.fork()
     if child == 0:
@@ -110,6 +109,17 @@ def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
     status = job.accompany(child)
     _say_done(answer.lease)
     return job.end_like(status)
+
+
+def _enter(paths: VenvPaths, namespaces: list[tuple[int, int]]) -> None:
+    try:
+        for fd, kind in namespaces:
+            syscalls.setns(fd, kind)
+    except OSError as error:
+        raise JailError(
+            f"cannot join the jail of {paths.env}: {error.strerror} (was it started in another "
+            f"container or user namespace?); end it: venvjail stop {paths.env}"
+        ) from None
 
 
 def say(line: bytes) -> None:
@@ -152,10 +162,7 @@ def _same_file(first: str, second: str) -> bool:
 
 def _refuse_root() -> None:
     if posix.geteuid() == 0 or posix.getuid() == 0:
-        raise JailError(
-            "refusing to run as root: a jail cannot hold root; use your own account "
-            "(nothing was run)"
-        )
+        raise JailError(ROOT_REFUSED)
 
 
 def _check_standard_descriptors() -> None:

@@ -5,6 +5,11 @@ EXIT_USAGE = 2
 #: Exit status when the jail could not be started.
 EXIT_NO_JAIL = 125
 
+ROOT_REFUSED = (
+    "refusing to run as root: a jail protects the files of the user it runs for; "
+    "run it as an ordinary user (nothing was run)"
+)
+
 
 class UserError(Exception):
     """A message for the user: one line, no ``venvjail: `` prefix, naming path and remedy."""

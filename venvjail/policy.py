@@ -6,7 +6,7 @@ import os
 
 from fusefs.proc import ProcRules
 from fusefs.rules import Kind, Rule, Rules
-from fusefs.settings import ViewSettings
+from fusefs.view import ViewSettings
 
 from venvjail.config import Config
 from venvjail.plan import Facts, within

@@ -27,12 +27,14 @@ class Lines:
     """Lines (from 1) of everything in *source*, as far as it is TOML.
 
     ``first`` maps a path to the line where it begins; ``repeats`` lists a key or a table header
-    that is there again: its path, the line of the first and of the second.
+    that is there again: its path, the line of the first and of the second; ``open_list`` is the
+    line of a list in which the TOML ended, if it did.
     """
 
     def __init__(self, source: str) -> None:
         self.first: dict[Path, int] = {}
         self.repeats: list[tuple[Path, int, int]] = []
+        self.open_list: int | None = None
         self._source = source.replace("\r\n", "\n")  # as tomllib does
         self._at = 0
         self._counted = (0, 1)
@@ -118,6 +120,9 @@ class Lines:
                 self._match(_SCALAR)
 
     def _array(self, path: Path) -> None:
+        outermost = self.open_list is None
+        if outermost:
+            self.open_list = self._line()
         self._at += 1
         self._blank()
         index = 0
@@ -128,6 +133,8 @@ class Lines:
             self._comma("]")
             index += 1
         self._at += 1
+        if outermost:
+            self.open_list = None
 
     def _inline_table(self, path: Path) -> None:
         self._at += 1

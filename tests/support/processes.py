@@ -55,6 +55,7 @@ def stop_jails(below: Path) -> list[str]:
     survivors = [process for process in family if not process.ended(deadline)]
     for process in survivors:
         process.kill(signal.SIGKILL)
+        process.ended(time.monotonic() + GRACE)
     for process in family:
         process.close()
     return [repr(process) for process in survivors]
