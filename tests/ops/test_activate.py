@@ -71,7 +71,8 @@ def test_strict_script_may_activate_and_deactivate(
     program = (
         "set -eu; . ACTIVATE; . ACTIVATE; deactivate; "
         "printenv PATH; printenv VIRTUAL_ENV || echo no"
-    )variables = {"PATH": f"/v/env/bin:{PLAIN}", "VIRTUAL_ENV": "/v/env"} if active else {}
+    )
+    variables = {"PATH": f"/v/env/bin:{PLAIN}", "VIRTUAL_ENV": "/v/env"} if active else {}
     assert run(shell, program, tmp_path, **variables) == [PLAIN, "no"]
 
 
