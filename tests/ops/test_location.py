@@ -69,9 +69,9 @@ def plain(tmp_path: Path) -> Path:
 
 
 def test_plain_venv(plain: Path) -> None:
-    with pytest.raises(UserError, match="plain virtual environment.*unjailed; .*--clear"):
+    with pytest.raises(UserError, match=r"plain virtual environment.*unjailed; .*--clear"):
         contents(plain)
-    with pytest.raises(UserError, match="--upgrade cannot jail them; .*--clear"):
+    with pytest.raises(UserError, match=r"--upgrade cannot jail them; .*--clear"):
         contents(plain, upgrade=True)
     contents(plain, clear=True)
 

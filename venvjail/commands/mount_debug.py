@@ -13,11 +13,11 @@ from collections.abc import Iterator
 
 import click
 import trio
+
 from fusefs.events import Event
 from fusefs.operations import Operations
 from fusefs.serve import serve
 from fusefs.view import ViewSettings
-
 from venvjail.caller import refuse_in_jail, refuse_root
 from venvjail.config import file as configfile
 from venvjail.errors import JailError, UserError

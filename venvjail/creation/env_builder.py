@@ -168,11 +168,8 @@ class JailedEnvBuilder(venv.EnvBuilder):
 def _failure(env: str, arguments: tuple[str, ...], status: int, output: bytes) -> UserError:
     lines = output.decode("utf-8", "replace").strip().splitlines()
     last = lines[-1] if lines else "no output"
+    again = f"{env} has no pip yet; then run: python -m venvjail --upgrade {shlex.quote(env)}"
     if status == EXIT_NO_JAIL and last.startswith("venvjail: "):
-        return JailError(last.removeprefix("venvjail: "))
+        return JailError(f"{last.removeprefix('venvjail: ')} ({again})")
     command = shlex.join(["python", *arguments])
-    again = f"python -m venvjail --upgrade {shlex.quote(env)}"
-    return UserError(
-        f"{env}: has no pip yet: {command} failed in the jail with status {status} "
-        f"({last}); once that is put right, run: {again}"
-    )
+    return UserError(f"{command}: failed in the jail with status {status}: {last} ({again})")

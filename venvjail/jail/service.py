@@ -15,9 +15,9 @@ import socket
 from dataclasses import dataclass, field
 
 import trio
+
 from fusefs.operations import Operations
 from fusefs.serve import serve
-
 from venvjail.config.environment import EnvironmentRules
 from venvjail.errors import JailError
 from venvjail.jail import audit, binwatch, control, policy

@@ -13,7 +13,7 @@ import resource
 import signal
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from setproctitle import setproctitle
 
@@ -21,7 +21,7 @@ from venvjail import layout, syscalls
 from venvjail.config import file as configfile
 from venvjail.config.model import Config
 from venvjail.errors import UserError
-from venvjail.jail import builder, guards, host, policy
+from venvjail.jail import builder, grafts, guards, host, policy
 from venvjail.jail.plan import Facts, make_plan
 from venvjail.rcfiles import shell_files
 from venvjail.record import Record, load
@@ -95,6 +95,9 @@ def _prepare(paths: layout.VenvPaths) -> Prepared:
     except BaseException:
         guards.release_places(placeholders)
         raise
+    rules = policy.home_rules(config, facts, record)
+    grafts.make_always(rules, paths.store)
+    facts = replace(facts, grafts=tuple(grafts.find(rules, home, paths.store)))
     return Prepared(paths, record, config, facts, placeholders)
 
 
