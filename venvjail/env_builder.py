@@ -16,9 +16,9 @@ from types import SimpleNamespace
 from venvjail import record
 from venvjail.atomic import write_file
 from venvjail.bins import NEW_SHELL, entry_text, new_shell_text, sync_entries
+from venvjail.config_view import initial_text
 from venvjail.contents import clear_venv, make_state, remove_commands
 from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
-from venvjail.config_view import initial_text
 from venvjail.layout import VenvPaths
 from venvjail.progress import Progress
 from venvjail.quoting import printable
@@ -65,7 +65,7 @@ class JailedEnvBuilder(venv.EnvBuilder):
         self._progress = progress
 
     def create(self, env_dir: str) -> None:  # type: ignore[override]  # one absolute str will do
-        with self._progress.step(f"creating {env_dir}"):
+        with self._progress.step(f"{'upgrading' if self.upgrade else 'creating'} {env_dir}"):
             context = self.ensure_directories(env_dir)
             if self._ignored_by_git:
                 write_file(os.path.join(env_dir, ".gitignore"), b"# Created by venvjail\n*\n")

@@ -8,7 +8,6 @@ import os
 
 from venvjail import client, running
 from venvjail.errors import UserError
-from venvjail.layout import VenvPaths
 from venvjail.project import is_within
 
 
