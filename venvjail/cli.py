@@ -52,7 +52,7 @@ def _names_command(arguments: list[str]) -> bool:
 
 
 def _create_command() -> click.Command:
-    from venvjail.create_command import command
+    from venvjail.creation.command import command
 
     return command
 
@@ -108,7 +108,7 @@ def shell(venv: str) -> int:
 @click.option("--trace", is_flag=True, help="Print each operation and its verdict.")
 def mount_debug(venv: str, mountpoint: str | None, trace: bool) -> None:
     """Mount the jail's view on the host, to look at it; Ctrl-C unmounts."""
-    from venvjail import mount_debug
+    from venvjail.commands import mount_debug
 
     mount_debug.run(_paths(venv), mountpoint, trace=trace)
 
@@ -117,7 +117,7 @@ def mount_debug(venv: str, mountpoint: str | None, trace: bool) -> None:
 @_VENV
 def show_config(venv: str) -> None:
     """Show the effective config, each value with the file it came from."""
-    from venvjail import manage
+    from venvjail.commands import manage
 
     manage.show_config(_paths(venv))
 
@@ -126,7 +126,7 @@ def show_config(venv: str) -> None:
 @click.argument("venv", metavar="[VENV]", required=False)
 def status(venv: str | None) -> int:
     """Show the running jails, or whether that of VENV runs (status 0) or not (status 1)."""
-    from venvjail import manage
+    from venvjail.commands import manage
 
     return manage.show_status(_paths(venv) if venv is not None else None)
 
@@ -135,7 +135,7 @@ def status(venv: str | None) -> int:
 @_VENV
 def ps(venv: str) -> None:
     """List the processes in the jail, with their pids on the host and in the jail."""
-    from venvjail import manage
+    from venvjail.commands import manage
 
     manage.show_processes(_paths(venv))
 
@@ -144,7 +144,7 @@ def ps(venv: str) -> None:
 @_VENV
 def stop(venv: str) -> None:
     """End the jail and every process in it."""
-    from venvjail import manage
+    from venvjail.commands import manage
 
     manage.stop(_paths(venv))
 
@@ -154,7 +154,7 @@ def stop(venv: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(venv: str, yes: bool) -> None:
     """Delete the venv, what its programs made in their home, and its /tmp/dirjail-*."""
-    from venvjail import manage
+    from venvjail.commands import manage
 
     manage.remove(_paths(venv), ask=not yes)
 
@@ -164,7 +164,7 @@ def remove(venv: str, yes: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def log(venv: str, as_json: bool) -> None:
     """Show what jailed programs were refused, the newest first."""
-    from venvjail import log_view
+    from venvjail.commands import log_view
 
     log_view.show(_paths(venv), as_json=as_json)
 

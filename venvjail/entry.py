@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
     from collections.abc import Callable
+    from typing import NoReturn
 
     Prepare = Callable[["Environment"], list[str]]
 else:
@@ -58,8 +59,15 @@ class Join:
                 say(value)
 
 
-def main(venv: str, script: str, arguments: list[str]) -> int:
-    """Run the command whose entry is ``script`` in the jail of ``venv``; its exit status."""
+def main(venv: str, script: str, arguments: list[str]) -> "NoReturn":
+    """Run the command whose entry is ``script`` in the jail of ``venv``, and exit as it does.
+
+    Without the interpreter's own clean-up, 2 ms of nothing: all output went to the descriptors.
+    """
+    posix._exit(_status(venv, script, arguments))
+
+
+def _status(venv: str, script: str, arguments: list[str]) -> int:
     try:
         paths = VenvPaths(venv)
         name = _command_name(paths, script)

@@ -19,7 +19,8 @@ from venvjail.record import Record, load
 _ENVIRONMENT = ("HOME", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "XDG_RUNTIME_DIR")
 _SUPERVISOR = (
     "import sys; sys.path[:0] = sys.argv[4:]; "
-    "from venvjail.supervisor import main; main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"
+    "from venvjail.jail.supervisor import main; "
+    "main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"
 )
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.home import FakeHome
-from venvjail import create, env_builder, record
+from venvjail import record
 from venvjail.bins import NEW_SHELL, entry_text, foreign_names
-from venvjail.create import Created, CreateOptions
+from venvjail.creation import create, env_builder
+from venvjail.creation.create import Created, CreateOptions
+from venvjail.creation.progress import Silence
 from venvjail.errors import UserError
 from venvjail.layout import VenvPaths
-from venvjail.progress import Silence
 
 Make = Callable[..., Created]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from venvjail.creation.location import check_contents, check_location
 from venvjail.errors import UserError
-from venvjail.location import check_contents, check_location
 
 
 def contents(env_dir: Path, *, clear: bool = False, upgrade: bool = False) -> None:
@@ -81,7 +81,7 @@ def test_other_directory_whose_contents_would_be_taken(tmp_path: Path, name: str
     (tmp_path / "src").mkdir()
     contents(tmp_path)
     (tmp_path / name).touch()
-    with pytest.raises(UserError, match=f"{name}: exists and was not made by venvjail and"):
+    with pytest.raises(UserError, match=f"{name}: exists and was not made by venvjail"):
         contents(tmp_path)
 
 
@@ -122,7 +122,7 @@ class TestOwn:
         contents(own, upgrade=True)
         (own / "bin/tool").write_text("#!/bin/sh\n", encoding="utf-8")
         for options in ({}, {"upgrade": True}):
-            with pytest.raises(UserError, match="bin/tool: not made by venvjail and"):
+            with pytest.raises(UserError, match="bin/tool: not made by venvjail, and"):
                 contents(own, **options)
         contents(own, clear=True)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from venvjail.configfile import load
+from venvjail.config.file import load
 from venvjail.errors import ConfigError
 
 HOME_ALLOW = 'expected a path in the home, such as ".gitconfig", or {path = ".pyenv", mode = "ro"}'
@@ -52,12 +52,16 @@ ERRORS = {
     ),
     "key without its section, of several": (
         "writable = []\n",
-        ':1: unknown section "writable"; expected home, filesystem, project, proc, run, dev, '
-        "environment, network, limits or jail",
+        ':1: "writable" is not in a section; expected it in [home] or [filesystem]',
     ),
     "unknown key without a section": (
         "x = 3",
         ':1: "x" is not in a section; expected a section first',
+    ),
+    "unknown section, twice over": (
+        "[[hide]]",
+        ':1: unknown section "hide"; expected home, filesystem, project, proc, run, dev, '
+        "environment, network, limits or jail",
     ),
     "section twice over": (
         "\n[[home]]\n",
@@ -264,6 +268,10 @@ ERRORS = {
     "processes": (
         "[limits]\nprocesses = 0",
         ":2: limits.processes: 0 is out of range; expected a number of processes from 1 to 4194304",
+    ),
+    "a boolean is no number": (
+        "[limits]\nprocesses = true",
+        ":2: limits.processes: true is a boolean; expected a number of processes from 1 to 4194304",
     ),
     "processes beyond any number": (
         f"[limits]\nprocesses = 0x{'f' * 9999}",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from venvjail.config_source import MAX_BYTES
-from venvjail.configfile import load
+from venvjail.config.file import load
+from venvjail.config.source import MAX_BYTES
 from venvjail.errors import ConfigError
 
 VALID = b'[home]\nallow = [".gitconfig"]\n'
@@ -146,7 +146,7 @@ def test_a_file_of_root_is_trusted() -> None:
 def test_a_file_of_another_user_is_refused() -> None:
     """In a user namespace that maps the caller alone, root's files belong to somebody else."""
     maps = ["unshare", "--user", "--map-user", str(os.getuid()), "--map-group", str(os.getgid())]
-    program = "import sys; from venvjail.configfile import load; load(sys.argv[1], '/nonexistent')"
+    program = "import sys; from venvjail.config.file import load; load(sys.argv[1], '/nonexistent')"
     run = subprocess.run(
         [*maps, sys.executable, "-c", program, "/etc/passwd"], capture_output=True, text=True
     )

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venvjail import toml
-from venvjail.config import Config, Origin
-from venvjail.config_reference import reference
-from venvjail.config_schema import SECTIONS
-from venvjail.config_view import initial_text, render
-from venvjail.configfile import load
+from venvjail.config import toml
+from venvjail.config.file import load
+from venvjail.config.model import Config, Origin
+from venvjail.config.reference import reference
+from venvjail.config.schema import SECTIONS
+from venvjail.config.view import initial_text, render
 from venvjail.quoting import toml_string
 
 HOME = "/home/alice"
@@ -198,7 +198,7 @@ def test_a_new_venvs_file_has_no_long_lines() -> None:
 def test_the_reference_in_docs_is_current() -> None:
     file = Path(__file__).parents[2] / "docs" / "config.md"
     assert file.read_text(encoding="utf-8") == reference(), (
-        "run: python -m venvjail.config_reference > docs/config.md"
+        "run: python -m venvjail.config.reference > docs/config.md"
     )
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from venvjail import config, defaults
-from venvjail.config import Assignment, Config, HomeAllow, Item, Origin, Publish, Setting
-from venvjail.config_schema import SECTIONS, Key, Section, Shape
-from venvjail.config_view import toml_value
-from venvjail.configfile import default_user_file, load
+from venvjail.config import defaults
+from venvjail.config import model as config
+from venvjail.config.file import default_user_file, load
+from venvjail.config.model import Assignment, Config, HomeAllow, Item, Origin, Publish, Setting
+from venvjail.config.schema import SECTIONS, Key, Section, Shape
+from venvjail.config.view import toml_value
 
 
 class Files:

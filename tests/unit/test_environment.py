@@ -2,9 +2,9 @@
 
 import pytest
 
-from venvjail import defaults
-from venvjail.config import DEFAULT, Assignment, Environment, Item
-from venvjail.environment import Decision, EnvironmentRules
+from venvjail.config import defaults
+from venvjail.config.environment import Decision, EnvironmentRules
+from venvjail.config.model import DEFAULT, Assignment, Environment, Item
 
 
 def rules(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from venvjail.creation.project import choose_project, given_project
 from venvjail.errors import UserError
-from venvjail.project import choose_project, given_project
 
 HOME = "/home/alice"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venvjail import toml
+from venvjail.config import toml
 from venvjail.quoting import path_text, printable, toml_string
 
 #: File names as the kernel has them, decoded as Python does.

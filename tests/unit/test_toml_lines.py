@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venvjail import toml
+from venvjail.config import toml
+from venvjail.config.toml_lines import Lines, Path
 from venvjail.quoting import toml_string
-from venvjail.toml_lines import Lines, Path
 
 
 def lines_of(source: str) -> dict[Path, int]:

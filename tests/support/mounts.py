@@ -1,0 +1,160 @@
+"""A real mount for a test: a home, a store, and a server in a process of its own.
+
+`MountedView` starts ``view_server``, waits until it serves, and at the end insists that it ended
+well, left no mount behind and logged nothing that the test did not expect.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from fusefs.rules import Rule
+
+PATIENCE = 10.0
+
+
+def poll(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+    """Wait until ``condition`` holds; fail with ``what`` after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {seconds} s still not: {what}")
+        time.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a test's files are, all below one temporary directory."""
+
+    base: Path
+
+    @property
+    def host(self) -> Path:
+        """The host's home."""
+        return self.base / "alice"
+
+    @property
+    def store(self) -> Path:
+        """The store, in the host's home as it is for a user."""
+        return self.host / "proj" / "venv" / "home"
+
+    @property
+    def mountpoint(self) -> Path:
+        """Where the view is mounted."""
+        return self.base / "mnt"
+
+    def make(self) -> Layout:
+        """Create the directories."""
+        self.store.mkdir(parents=True)
+        self.mountpoint.mkdir()
+        return self
+
+
+class MountedView:
+    """A view mounted for as long as the context lasts; ``home`` and ``proc`` are in it."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        rules: Iterable[Rule],
+        *,
+        never: Iterable[Path] = (),
+        descriptors: int | None = None,
+        trace: bool = False,
+    ) -> None:
+        self.layout = layout
+        self.home = layout.mountpoint / "home"
+        self.proc = layout.mountpoint / "proc"
+        self.expected_log = ""
+        self._log = layout.base / "server.log"
+        self._events = layout.base / "events.jsonl"
+        self._settings = {
+            "home": str(layout.host),
+            "store": str(layout.store),
+            "mountpoint": str(layout.mountpoint),
+            "rules": [[os.fsdecode(rule.path), rule.kind.name] for rule in rules],
+            "never": [str(path) for path in (layout.store, *never)],
+            "descriptors": descriptors,
+            "trace": trace,
+            "events": str(self._events),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The running server."""
+        assert self._process is not None
+        return self._process
+
+    @property
+    def is_mounted(self) -> bool:
+        """Whether the kernel lists the mount."""
+        listed = Path("/proc/self/mounts").read_text().split("\n")
+        return any(line.split(" ")[1:2] == [str(self.layout.mountpoint)] for line in listed)
+
+    def events(self, operation: str | None = None) -> list[dict[str, object]]:
+        """The events so far, of one operation or all."""
+        lines = self._events.read_text().splitlines() if self._events.exists() else []
+        events = [json.loads(line) for line in lines]
+        return [event for event in events if operation in (None, event["operation"])]
+
+    def open_descriptors(self) -> int:
+        """How many descriptors the server has open."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def __enter__(self) -> MountedView:
+        command = [sys.executable, "-m", "tests.support.view_server"]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=Path(__file__).parents[2],
+            )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(self._settings).encode() + b"\n")
+        self.process.stdin.close()
+        if self.process.stdout.readline() != b"ready\n":
+            raise AssertionError(f"the server did not start: {self._log.read_text()}")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        killed = self.process.poll() is not None
+        if not killed:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        leftover = self.is_mounted
+        if leftover:
+            subprocess.run(["fusermount3", "-uz", self.layout.mountpoint], check=True)
+        if error is not None:
+            return
+        log = self._log.read_text()
+        if self.expected_log:
+            assert self.expected_log in log
+        else:
+            assert log == "", f"unexpected output of the server:\n{log}"
+        if not killed:
+            assert self.process.returncode == 0
+            assert not leftover, "the server left its mount behind"

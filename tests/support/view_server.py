@@ -1,0 +1,71 @@
+"""A process that serves one view until SIGTERM; what it shows comes as JSON on stdin."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+import trio
+
+from fusefs.events import Event
+from fusefs.operations import Operations
+from fusefs.rules import Kind, Rule, Rules
+from fusefs.serve import serve
+from fusefs.view import ViewSettings
+
+
+async def _serve(operations: Operations, mountpoint: str) -> None:
+    def ready() -> None:
+        print("ready", flush=True)  # noqa: T201 - the test waits for this line
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_cancel_on_sigterm, nursery.cancel_scope)
+        await serve(
+            operations, mountpoint, options=frozenset(("default_permissions",)), ready=ready
+        )
+        nursery.cancel_scope.cancel()
+
+
+async def _cancel_on_sigterm(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    settings = json.loads(sys.stdin.readline())
+    if settings["descriptors"] is not None:
+        limit = settings["descriptors"]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    with Path(settings["events"]).open("w", buffering=1) as events:
+
+        def observe(event: Event) -> None:
+            record = {
+                "operation": event.operation,
+                "path": os.fsdecode(event.path),
+                "verdict": event.verdict.value,
+                "pid": event.pid,
+                "errno": event.errno,
+                "exists": event.exists,
+            }
+            events.write(json.dumps(record) + "\n")
+
+        rules = Rules(Rule(os.fsencode(path), Kind[kind]) for path, kind in settings["rules"])
+        view = ViewSettings(
+            home=os.fsencode(settings["home"]),
+            store=os.fsencode(settings["store"]),
+            rules=rules,
+            never=tuple(map(os.fsencode, settings["never"])),
+        )
+        operations = Operations(view, observe, trace=settings["trace"])
+        trio.run(_serve, operations, settings["mountpoint"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The configuration: read strictly, merged, printed (docs/config.md)."""

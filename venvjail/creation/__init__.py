@@ -1,0 +1,1 @@
+"""Creation of a venv, on the host."""

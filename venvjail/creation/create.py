@@ -1,0 +1,110 @@
+"""Runs on the host as the user: ``python -m venvjail ENV_DIR``, from options to a venv.
+
+Everything that can be refused is refused before the first change;
+:mod:`venvjail.creation.env_builder` then makes the files.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from venvjail.caller import refuse_in_jail, refuse_root
+from venvjail.creation.env_builder import BuildOptions, JailedEnvBuilder
+from venvjail.creation.location import check_contents, check_location, is_jailed_venv
+from venvjail.creation.neighbours import make_way
+from venvjail.creation.progress import Progress
+from venvjail.creation.project import Project, choose_project, given_project
+from venvjail.errors import UserError
+from venvjail.jail.host import find_home
+from venvjail.layout import VenvPaths
+
+_EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class CreateOptions(BuildOptions):
+    """The options of ``python -m venv`` and those about the project."""
+
+    #: The directory to be the project; None to choose by where the venv is.
+    project: str | None = None
+    #: Only the venv itself is writable in the jail.
+    no_project: bool = False
+
+
+@dataclass(frozen=True)
+class Created:
+    """What was made."""
+
+    paths: VenvPaths
+    #: None when an existing config was kept, which says it.
+    project: Project | None
+
+
+class InterruptedCreationError(UserError):
+    """Ctrl-C during creation."""
+
+    exit_status = _EXIT_INTERRUPTED
+
+
+def create(
+    env_dir: str, options: CreateOptions, progress: Progress, stop: Callable[[VenvPaths], object]
+) -> Created:
+    """Create, or with the options that say so clear or upgrade, the venv at ``env_dir``.
+
+    ``stop`` ends the running jail of a venv that exists already.  Raises UserError.
+    """
+    refuse_root()
+    refuse_in_jail()
+    _check_options(options)
+    home = find_home(os.environ.get("HOME", ""))
+    # Real, since the path is written into scripts that run in the jail, where a symlink of the
+    # home that leads to it is hidden.
+    paths = VenvPaths(os.path.realpath(env_dir))
+    check_location(paths.env, home)
+    check_contents(paths.env, clear=options.clear, upgrade=options.upgrade)
+    project = _project(paths, options, home)
+    if is_jailed_venv(paths.env):
+        stop(paths)
+    else:
+        make_way(paths.env)
+    project_path = project.path if project else None
+    try:
+        JailedEnvBuilder(options, paths, project_path, progress).create(paths.env)
+    except KeyboardInterrupt:
+        raise InterruptedCreationError(
+            f"interrupted: {env_dir} is incomplete; run the same command again, or delete it"
+        ) from None
+    except OSError as error:
+        where = error.filename or env_dir
+        raise UserError(f"{os.fsdecode(where)}: {error.strerror or error}") from error
+    return Created(paths, project)
+
+
+def _check_options(options: CreateOptions) -> None:
+    if options.upgrade and options.clear:
+        raise UserError("--upgrade and --clear exclude each other: use one of them")
+    if options.project is not None and options.no_project:
+        raise UserError("--project and --no-project exclude each other: use one of them")
+    if options.with_pip and find_spec("ensurepip") is None:
+        version = "{}.{}".format(*sys.version_info)
+        raise UserError(
+            f"this Python has no ensurepip: install it (on Debian and Ubuntu: "
+            f"sudo apt install python{version}-venv), or use --without-pip"
+        )
+
+
+def _project(paths: VenvPaths, options: CreateOptions, home: str) -> Project | None:
+    if os.path.lexists(paths.config):
+        if options.project is not None or options.no_project:
+            raise UserError(
+                f"{paths.config}: exists and is kept; set the path in its [project] section "
+                "instead of using --project or --no-project"
+            )
+        return None
+    if options.no_project:
+        return Project(None, "as asked by --no-project")
+    if options.project is not None:
+        return given_project(options.project, paths.env, home)
+    return choose_project(paths.env, home)

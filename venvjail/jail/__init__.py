@@ -1,0 +1,1 @@
+"""The running jail: its plan, its processes, its services."""

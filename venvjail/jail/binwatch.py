@@ -1,0 +1,51 @@
+"""Supervisor (host's namespaces): keep the host's ``venv/bin`` like the real one.
+
+inotify(7) tells of changes, so an idle jail causes no wake-ups.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import trio
+
+from venvjail import syscalls
+from venvjail.bins import entry_text, sync_entries
+from venvjail.layout import VenvPaths
+from venvjail.record import Record
+
+log = logging.getLogger("venvjail.jail.binwatch")
+
+_SETTLE_SECONDS = 0.1
+
+
+class Entries:
+    """The entries on the host of one venv."""
+
+    def __init__(self, paths: VenvPaths, record: Record) -> None:
+        self._paths = paths
+        self._text = entry_text(record.base_python, record.entry_roots, paths.env)
+
+    def sync(self) -> None:
+        """Bring ``venv/bin`` up to date; a failure is logged, the jail goes on."""
+        try:
+            changes = sync_entries(self._paths, self._text)
+        except OSError as error:
+            log.error("cannot bring %s up to date: %s", self._paths.bin, error)
+            return
+        if changes.added or changes.removed:
+            log.info("entries added %r, removed %r", changes.added, changes.removed)
+
+    async def watch(self) -> None:
+        """Sync whenever a name comes or goes in the real bin directory."""
+        fd = syscalls.watch_names(self._paths.real_bin)
+        try:
+            while True:
+                await trio.lowlevel.wait_readable(fd)
+                # An installer makes many names at once; the events are only a hint, and drained.
+                await trio.sleep(_SETTLE_SECONDS)
+                os.read(fd, 65536)
+                self.sync()
+        finally:
+            os.close(fd)

@@ -1,0 +1,130 @@
+"""Builder (new user, mount, PID and IPC namespaces): forked by the supervisor to make the jail.
+
+The supervisor forks it before importing trio and pyfuse3, so that both work at the same time.  The
+builder makes the namespaces and the FUSE mount, sends the descriptor of ``/dev/fuse`` to the
+supervisor, forks the process that becomes init, and exits; init is then the supervisor's child,
+which is a subreaper.  Init carries out the plan, since only a process in the PID namespace can
+mount its procfs.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from venvjail import syscalls
+from venvjail.errors import JailError
+from venvjail.jail import init
+from venvjail.jail.apply import Applier, Scaffold
+from venvjail.jail.channel import FAILED, INIT_PID, VIEW_MOUNTED
+from venvjail.jail.plan import Plan
+
+
+def run(channel: socket.socket, scaffold_base: str, plan: Plan, *, user_namespaces: bool) -> None:
+    """Build the jail and become its init.  Does not return.
+
+    Failures travel to the supervisor as one line; nothing of the jail outlives one.
+    """
+    try:
+        os.umask(0)
+        _enter_namespaces(user_namespaces)
+        scaffold = Scaffold(scaffold_base)
+        _mount_view(channel, scaffold.view)
+        init_pid = os.fork()
+        if init_pid:
+            channel.send(INIT_PID + str(init_pid).encode())
+            os._exit(0)
+        applier = Applier(scaffold)
+        applier.apply(plan)
+        applier.pivot()
+        init.run(channel)
+    except JailError as error:
+        _report(channel, str(error))
+    except Exception as error:  # noqa: BLE001 - the one boundary of this process; nothing may leave it
+        _report(channel, f"cannot build the jail: {type(error).__name__}: {error}")
+    os._exit(1)
+
+
+def _report(channel: socket.socket, line: str) -> None:
+    channel.send(FAILED + line.encode("utf-8", "surrogateescape"))
+
+
+def _enter_namespaces(user_namespaces: bool) -> None:
+    uid, gid = os.getuid(), os.getgid()
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWUSER)
+        # A process without CAP_SETGID may map its gid only when setgroups is denied;
+        # user_namespaces(7), CVE-2014-8989.
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{uid} {uid} 1")
+        _write("/proc/self/gid_map", f"{gid} {gid} 1")
+        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC)
+        # Private, not slave: a disk mounted on the host later must not appear, least of all
+        # writable.
+        syscalls.mount("none", "/", "none", syscalls.MS_REC | syscalls.MS_PRIVATE)
+    except OSError as error:
+        raise JailError(_no_namespaces(error)) from error
+    if not user_namespaces:
+        # Counts namespaces made within this one, so it binds the jail only; namespaces(7).
+        _write("/proc/sys/user/max_user_namespaces", "0")
+
+
+def _no_namespaces(error: OSError) -> str:
+    if error.errno == errno.ENOSPC or _read("/proc/sys/user/max_user_namespaces") == "0":
+        return (
+            "user namespaces are switched off on this machine (user.max_user_namespaces is 0 or "
+            "used up); as root: sysctl user.max_user_namespaces=15000"
+        )
+    if _read("/proc/sys/kernel/unprivileged_userns_clone") == "0":
+        return (
+            "user namespaces are switched off on this machine; "
+            "as root: sysctl kernel.unprivileged_userns_clone=1"
+        )
+    if _read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1":
+        return (
+            "AppArmor keeps ordinary users from user namespaces on this machine; "
+            "as root: sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+        )
+    return f"cannot make user namespaces on this machine: {error.strerror}"
+
+
+def _mount_view(channel: socket.socket, mount_point: str) -> None:
+    # /dev/fuse must be opened in the namespace that mounts: fuse_fill_super() compares the
+    # opener's user namespace with the mount's.
+    try:
+        fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise JailError("/dev/fuse is missing; as root: modprobe fuse") from error
+    except PermissionError as error:
+        raise JailError("/dev/fuse cannot be opened; as root: chmod 666 /dev/fuse") from error
+    except OSError as error:
+        raise JailError(f"/dev/fuse cannot be opened: {error.strerror}") from error
+    options = (
+        f"fd={fd},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}"
+        ",default_permissions,allow_other"
+    )
+    try:
+        syscalls.mount(
+            "venvjail", mount_point, "fuse", syscalls.MS_NOSUID | syscalls.MS_NODEV, options
+        )
+    except OSError as error:
+        raise JailError(f"cannot mount FUSE in a user namespace: {error.strerror}") from error
+    socket.send_fds(channel, [VIEW_MOUNTED], [fd])
+    os.close(fd)
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def _read(path: str) -> str | None:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return None

@@ -1,0 +1,151 @@
+"""Supervisor (host's namespaces): the control socket.
+
+One task a connection.  A connection that has joined is a lease: the jail lives at least as long.
+Peers are the user's own processes on the host; their messages are parsed strictly all the same.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+import trio
+
+from venvjail import protocol
+from venvjail.jail.channel import NAMESPACES
+from venvjail.layout import VenvPaths
+
+if TYPE_CHECKING:
+    from venvjail.jail.service import Jail
+
+log = logging.getLogger("venvjail.jail.control")
+
+_BACKLOG = 128
+
+
+def listen(paths: VenvPaths) -> socket.socket:
+    """The listening socket at ``…/.venvjail/run/control``; an old one is replaced.
+
+    The caller holds the start lock, so an old one belongs to nobody.
+    """
+    directory = os.open(paths.run, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        path = f"/proc/self/fd/{directory}/control"
+        if os.path.lexists(path):
+            os.unlink(path)
+        listener.bind(path)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+        return listener
+    finally:
+        os.close(directory)
+
+
+def connection_waits(listener: socket.socket) -> bool:
+    """Whether a connection has not been accepted yet."""
+    return bool(select.select([listener], [], [], 0)[0])
+
+
+async def serve(jail: Jail, listener: socket.socket, scope: trio.CancelScope) -> None:
+    """Accept connections until cancelled; ``scope`` is the jail's, cancelled by STOP."""
+    async with trio.open_nursery() as nursery:
+        while True:
+            await trio.lowlevel.wait_readable(listener)
+            try:
+                connection, _ = listener.accept()
+            except BlockingIOError:
+                continue
+            nursery.start_soon(_converse, jail, connection, scope)
+
+
+async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelScope) -> None:
+    joined = False
+    with connection:
+        connection.setblocking(False)
+        try:
+            pid, uid, _ = struct.unpack(
+                "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            )
+            if uid != os.getuid():
+                return
+            while True:
+                await trio.lowlevel.wait_readable(connection)
+                message = connection.recv(protocol.LIMIT + 1)
+                if not message:
+                    return
+                kind, fields = protocol.unpack(message)
+                if kind == protocol.JOIN and not joined:
+                    joined = _join(jail, connection, fields)
+                    if joined:
+                        jail.lease_changed(+1)
+                elif kind == protocol.DONE:
+                    jail.entries.sync()
+                    connection.send(protocol.pack(protocol.OK, []))
+                elif kind == protocol.STATUS:
+                    connection.send(protocol.pack(protocol.OK, [await _status(jail)]))
+                elif kind == protocol.STOP:
+                    log.info("stopped by process %d", pid)
+                    scope.cancel()  # the peer waits for the end of this process
+                    return
+                else:
+                    raise protocol.ProtocolError(f"unexpected message {kind!r}")
+        except (OSError, protocol.ProtocolError) as error:
+            log.warning("a connection is dropped: %s", error)
+        finally:
+            if joined:
+                jail.lease_changed(-1)
+
+
+def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
+    """Answer a JOIN; whether the peer may join."""
+    if len(fields) < 2:
+        raise protocol.ProtocolError("a JOIN of fewer than two fields")
+    home, _command, *names = fields
+    facts = jail.prepared.facts
+    wanted = os.fsdecode(home)
+    if wanted.startswith("/") and os.path.isdir(wanted) and not _is_home(wanted, jail):
+        line = (
+            f"the jail of {facts.paths.env} runs with the home {facts.home}, and HOME is {wanted} "
+            f"now; stop it first: venvjail stop {facts.paths.env}"
+        )
+        connection.send(protocol.pack(protocol.ERROR, [os.fsencode(line)]))
+        return False
+    decision = jail.environment.decide([os.fsdecode(name) for name in names])
+    answer = [protocol.NAMESPACE + str(flag).encode() for flag, _ in NAMESPACES]
+    answer.append(protocol.HOME + os.fsencode(facts.home))
+    answer += [protocol.WITHHOLD + os.fsencode(name) for name in decision.withheld]
+    answer += [
+        protocol.ASSIGN + os.fsencode(f"{name}={value}") for name, value in decision.assign.items()
+    ]
+    socket.send_fds(connection, [protocol.pack(protocol.OK, answer)], jail.namespaces)
+    return True
+
+
+def _is_home(path: str, jail: Jail) -> bool:
+    """Whether ``path`` is the jail's home, or one that ``host.find_home`` passes over."""
+    status = os.stat(path)
+    return os.path.realpath(path) == jail.prepared.facts.home or status.st_uid != os.getuid()
+
+
+async def _status(jail: Jail) -> bytes:
+    facts = jail.prepared.facts
+    return json.dumps(
+        {
+            "venv": facts.paths.env,
+            "supervisor": os.getpid(),
+            "init": jail.init_pid,
+            "pid_namespace": os.fstat(jail.namespaces[2]).st_ino,
+            "commands": jail.leases,
+            "processes": await jail.count_processes(),
+            "home": facts.home,
+            "project": facts.project,
+            "tmp": facts.tmp,
+            "linger": jail.prepared.config.jail.linger.value,
+        }
+    ).encode()

@@ -1,0 +1,238 @@
+"""Supervisor (host): gather the facts that the plan is made from.
+
+Paths are resolved here, on the host and before the jail exists; the builder then refuses symlinks.
+"""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+import pwd
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from venvjail.config.model import Config
+from venvjail.errors import JailError
+from venvjail.jail import guards
+from venvjail.jail.plan import Facts, within
+from venvjail.layout import VenvPaths
+from venvjail.record import Record
+
+_RESOLV_CONF = "/etc/resolv.conf"
+
+
+log = logging.getLogger("venvjail.jail.host")
+
+
+def gather(
+    paths: VenvPaths,
+    config: Config,
+    record: Record,
+    home: str,
+    *,
+    tmp: str,
+    files: Mapping[str, bytes],
+) -> Facts:
+    """All facts for the plan; JailError where the host is not as a jail needs it."""
+    place = project(config, home)
+    guarded = _guards(paths, config, record, place)
+    if os.path.realpath(record.base_prefix) == home:
+        raise JailError(f"the Python interpreter's prefix {record.base_prefix} is your home itself")
+    covered = (home, "/run", "/tmp", "/var/tmp", *((place,) if place else ()))
+    return Facts(
+        paths=paths,
+        uid=os.getuid(),
+        home=home,
+        tmp=tmp,
+        project=place,
+        home_aliases=tuple(_aliases(home)),
+        other_homes=tuple(_other_homes(home)),
+        guards=tuple(sorted(guarded.read_only)),
+        other_states=tuple(sorted(guarded.hidden)),
+        hide=tuple(os.path.realpath(item.value) for item in config.filesystem.hide),
+        writable=tuple(_writable(config, home)),
+        sockets=tuple(_sockets(covered)),
+        run=tuple(_run_allowed(config)),
+        devices=tuple(_devices(config)),
+        temporaries=tuple(path for path in ("/tmp", "/var/tmp") if _is_real_directory(path)),
+        files=files,
+    )
+
+
+def _guards(paths: VenvPaths, config: Config, record: Record, place: str | None) -> guards.Guards:
+    if place is None:
+        return guards.Guards()
+    found = guards.find(place, paths.env, config)
+    code = (*record.roots, record.base_prefix, *_interpreter_venv(record))
+    found.read_only |= guards.launcher_code(place, paths.env, code)
+    if not found.complete:
+        log.warning("%s is too large: not all of it was searched for guards", place)
+    return found
+
+
+def find_home(variable: str) -> str:
+    """The real path of the home: ``$HOME`` where it names a directory of the user's own.
+
+    Otherwise the account's home in the user database.  ``/`` and directories of other users are
+    refused: the view would cover the system.
+    """
+    account = pwd.getpwuid(os.getuid()).pw_dir
+    for candidate in (variable, account):
+        if not candidate.startswith("/"):
+            continue
+        real = os.path.realpath(candidate)
+        if real != "/" and os.path.isdir(real) and os.stat(real).st_uid == os.getuid():
+            return real
+    raise JailError(
+        f"neither HOME ({variable or 'not set'}) nor the account's home ({account}) is a "
+        "directory of yours; set HOME to one"
+    )
+
+
+def _other_homes(home: str) -> Iterator[str]:
+    account = os.path.realpath(pwd.getpwuid(os.getuid()).pw_dir)
+    if account not in (home, "/") and os.path.isdir(account) and not within(account, home):
+        yield account
+
+
+def project(config: Config, home: str) -> str | None:
+    """The real path of the writable subtree, or None when the project is just the venv."""
+    item = config.project.path
+    if item is None:
+        return None
+    path = os.path.realpath(item.value)
+    if not os.path.isdir(path):
+        raise JailError(
+            f"{item.origin}: the project {item.value} is not a directory; mend the path"
+        )
+    if within(home, path):
+        raise JailError(f"{item.origin}: the project {item.value} contains your home")
+    return path
+
+
+def _interpreter_venv(record: Record) -> Iterator[str]:
+    """The venv, if it is one, that the supervisor's interpreter belongs to."""
+    prefix = os.path.dirname(os.path.dirname(os.path.abspath(record.python)))
+    if os.path.exists(prefix + "/pyvenv.cfg"):
+        yield prefix
+
+
+def private_tmp(paths: VenvPaths) -> str:
+    """The venv's ``/tmp/dirjail-XXXXXX``: the one it has if that is still ours, else a new one.
+
+    Another user could have made a directory of that name after ours was removed, so owner, type
+    and mode are checked (the class of CVE-2022-31214).
+    """
+    try:
+        tmp = os.readlink(paths.tmp_link)
+        status = os.lstat(tmp)
+        private = stat.S_IMODE(status.st_mode) & 0o077 == 0
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and private:
+            return os.path.realpath(tmp)
+        os.unlink(paths.tmp_link)
+    except FileNotFoundError:
+        pass
+    tmp = tempfile.mkdtemp(prefix="dirjail-", dir="/tmp")
+    if os.path.islink(paths.tmp_link):
+        os.unlink(paths.tmp_link)
+    os.symlink(tmp, paths.tmp_link)
+    return os.path.realpath(tmp)
+
+
+def _writable(config: Config, home: str) -> Iterator[str]:
+    items = [(item.value, item) for item in config.filesystem.writable]
+    items += [(f"{home}/{item.value}", item) for item in config.home.writable]
+    for path, item in items:
+        real = os.path.realpath(path)
+        if not os.path.exists(real):
+            raise JailError(f"{item.origin}: {path} does not exist; make it or remove the entry")
+        if within(home, real):
+            raise JailError(f"{item.origin}: {path} contains your home and cannot be writable")
+        yield real
+
+
+def _run_allowed(config: Config) -> Iterator[str]:
+    wanted = [item.value for item in config.run.allow]
+    wanted.append(os.path.realpath(_RESOLV_CONF))
+    seen: set[str] = set()
+    for path in wanted:
+        real = os.path.realpath(path)
+        if within(real, "/run") and os.path.exists(real) and real not in seen:
+            seen.add(real)
+            yield real
+
+
+def _devices(config: Config) -> Iterator[str]:
+    for item in config.dev.allow:
+        for path in sorted(glob.glob(item.value)):
+            real = os.path.realpath(path)
+            if within(real, "/dev"):
+                yield real
+
+
+def _sockets(covered: Iterable[str]) -> Iterator[str]:
+    """Path sockets that the jail would reach: a read-only mount does not stop connect(2)."""
+    with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as table:
+        rows = [line.rstrip("\n").split(" ", 7) for line in table]
+    for row in rows[1:]:
+        path = os.path.realpath(row[-1]) if row[-1].startswith("/") else ""
+        if not path or any(within(path, directory) for directory in covered):
+            continue
+        try:
+            if stat.S_ISSOCK(os.lstat(path).st_mode):
+                yield path
+        except OSError:
+            continue  # bound and removed, or not ours to see: then not the jail's either
+
+
+def _aliases(home: str) -> Iterator[str]:
+    """Other paths at which the file system of the home shows it: bind mounts, a second mount."""
+    mounts = list(_mounts())
+    owner = max(
+        (mount for mount in mounts if within(home, mount.point)), key=lambda mount: len(mount.point)
+    )
+    in_filesystem = _join(owner.root, os.path.relpath(home, owner.point))
+    for mount in mounts:
+        if mount.device == owner.device and within(in_filesystem, mount.root):
+            alias = _join(mount.point, os.path.relpath(in_filesystem, mount.root))
+            if alias != home and _same_directory(alias, home):
+                yield alias
+
+
+@dataclass(frozen=True)
+class _Mount:
+    device: str
+    root: str
+    point: str
+
+
+def _mounts() -> Iterator[_Mount]:
+    """The mounts of this process, proc_pid_mountinfo(5); octal escapes undone."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+        for line in table:
+            words = line.split(" ")
+            yield _Mount(words[2], _unescape(words[3]), _unescape(words[4]))
+
+
+def _unescape(text: str) -> str:
+    for code in ("040", "011", "012", "134"):
+        text = text.replace("\\" + code, chr(int(code, 8)))
+    return text
+
+
+def _join(directory: str, relative: str) -> str:
+    return os.path.normpath(os.path.join(directory, relative))
+
+
+def _same_directory(first: str, second: str) -> bool:
+    try:
+        return os.path.samefile(first, second) and not os.path.islink(first)
+    except OSError:
+        return False
+
+
+def _is_real_directory(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)

@@ -1,0 +1,262 @@
+"""Supervisor (host): what the jail's mount namespace will look like, as data.
+
+``make_plan`` turns facts about the host and the config into frozen steps; ``apply`` carries them
+out.  Nothing here touches the system, so the plan can be printed, tested and explained.
+
+All paths are absolute, free of symlinks (the facts resolved them) and name the same place on the
+host and in the jail unless a step has a separate source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from venvjail.jail.grafts import Graft
+from venvjail.layout import JAIL_FILES, VenvPaths
+
+
+@dataclass(frozen=True)
+class Root:
+    """A recursive copy of the host's ``/``, read-only, nosuid, nodev, under everything else."""
+
+    target: str = "/"
+
+
+@dataclass(frozen=True)
+class Bind:
+    """Show the host's ``source`` at ``target``."""
+
+    source: str
+    target: str
+    writable: bool = False
+    devices: bool = False
+
+
+@dataclass(frozen=True)
+class Rebind:
+    """Mount a directory or file of the jail onto itself.
+
+    Read-only, it guards the path.  Writable, it changes nothing but that the directory becomes a
+    mount point, which cannot be renamed: renaming what is above a guard would get round it.
+    """
+
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """Show the subtree ``source`` of the FUSE view at ``target``."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Hide:
+    """Cover a directory, file or socket with an empty one of mode 000; a missing one is left."""
+
+    target: str
+
+
+@dataclass(frozen=True)
+class Tmpfs:
+    """A fresh tmpfs, writable until a ``Seal``."""
+
+    target: str
+    mode: int = 0o755
+
+
+@dataclass(frozen=True)
+class Devpts:
+    """A devpts instance of the jail's own: no pseudo-terminal of the host can be opened there."""
+
+    target: str
+
+
+@dataclass(frozen=True)
+class Proc:
+    """The procfs of the jail's PID namespace; the view covers all top-level names but ``allow``."""
+
+    target: str
+    allow: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory on one of our tmpfs."""
+
+    target: str
+    mode: int = 0o755
+
+
+@dataclass(frozen=True)
+class File:
+    """A small read-only file on one of our tmpfs."""
+
+    target: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Symlink:
+    """A symlink on one of our tmpfs."""
+
+    target: str
+    points_to: str
+
+
+@dataclass(frozen=True)
+class Seal:
+    """Make the mount at ``target`` read-only, now that it is populated."""
+
+    target: str
+
+
+Step = (
+    Root | Bind | Rebind | View | Hide | Tmpfs | Devpts | Proc | Directory | File | Symlink | Seal
+)
+Plan = tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the plan needs to know of the host; gathered by ``host.gather``."""
+
+    paths: VenvPaths
+    uid: int
+    home: str
+    """The real path of the home, ``/home/alice``."""
+    tmp: str
+    """The host's directory behind the jail's ``/tmp``, ``/tmp/dirjail-a1b2c3d4``."""
+    project: str | None = None
+    """The writable subtree; None when only the venv is."""
+    home_aliases: tuple[str, ...] = ()
+    """Other paths at which a mount shows the home."""
+    other_homes: tuple[str, ...] = ()
+    """The account's home in the user database, where ``$HOME`` differs from it."""
+    guards: tuple[str, ...] = ()
+    """Existing paths in the project that the host will run or trust later."""
+    other_states: tuple[str, ...] = ()
+    """State directories and stores of other venvs within the project."""
+    grafts: tuple[Graft, ...] = ()
+    """Where the kernel serves the home instead of the view."""
+    hide: tuple[str, ...] = ()
+    """``[filesystem] hide``."""
+    writable: tuple[str, ...] = ()
+    """``[filesystem] writable`` and ``[home] writable``."""
+    sockets: tuple[str, ...] = ()
+    """Path sockets of the host that no other step covers."""
+    run: tuple[str, ...] = ()
+    """Paths below /run to show."""
+    devices: tuple[str, ...] = ()
+    """Device nodes, and directories of them, to show besides the standard ones."""
+    temporaries: tuple[str, ...] = ("/tmp", "/var/tmp")
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Files for ``/run/venvjail``, by relative path."""
+
+
+STANDARD_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+
+
+def within(path: str, directory: str) -> bool:
+    """Whether ``path`` is ``directory`` or below it."""
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def make_plan(facts: Facts, proc_allow: frozenset[str]) -> Plan:
+    """The jail's mounts in the order in which they have to be made.
+
+    A mount covers what was mounted below it before, so parents come first.  Steps that look
+    something up in the view block until the supervisor serves it, so they come last: the builder
+    does all else while the supervisor is still importing.
+    """
+    overlays = [
+        *_devices(facts),
+        *_run(facts),
+        *(Bind(facts.tmp, target, writable=True) for target in facts.temporaries),
+        # Not Hide: the home in use, or the project, may lie below and need a mount point there.
+        *(Tmpfs(home) for home in facts.other_homes),
+        *(View("home", home) for home in (facts.home, *facts.home_aliases)),
+        *(
+            Bind(graft.source, f"{facts.home}/{graft.path}", graft.writable)
+            for graft in facts.grafts
+        ),
+        *(Hide(path) for path in facts.hide),
+        *(Bind(path, path, writable=True) for path in facts.writable),
+        *_project(facts),
+        *(Hide(socket) for socket in facts.sockets),
+    ]
+    homes = (facts.home, *facts.home_aliases)
+
+    def order(step: Step) -> tuple[bool, list[str]]:
+        return any(within(step.target, home) for home in homes), step.target.split("/")
+
+    seals = [Seal(target) for target in ("/dev", "/run", *facts.other_homes)]
+    return (Root(), *sorted(overlays, key=order), Proc("/proc", proc_allow), *seals)
+
+
+def _devices(facts: Facts) -> Iterator[Step]:
+    yield Tmpfs("/dev")
+    for name in STANDARD_DEVICES:
+        yield Bind(f"/dev/{name}", f"/dev/{name}", writable=True, devices=True)
+    for device in facts.devices:
+        yield Bind(device, device, writable=True, devices=True)
+    yield Devpts("/dev/pts")
+    yield Tmpfs("/dev/shm", 0o1777)
+    yield Symlink("/dev/ptmx", "pts/ptmx")
+    yield Symlink("/dev/fd", "/proc/self/fd")
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        yield Symlink(f"/dev/{name}", f"/proc/self/fd/{number}")
+
+
+def _run(facts: Facts) -> Iterator[Step]:
+    yield Tmpfs("/run")
+    yield Directory("/run/user")
+    yield Directory(f"/run/user/{facts.uid}", 0o700)
+    yield Tmpfs(f"/run/user/{facts.uid}", 0o700)
+    yield Directory("/run/lock", 0o755)
+    yield Directory(JAIL_FILES)
+    for name in sorted({name.rpartition("/")[0] for name in facts.files} - {""}):
+        yield Directory(f"{JAIL_FILES}/{name}")
+    for name, content in facts.files.items():
+        yield File(f"{JAIL_FILES}/{name}", content)
+    for path in facts.run:
+        yield Bind(path, path)
+
+
+def _project(facts: Facts) -> Iterator[Step]:
+    """The writable subtree and what within it must not be: DESIGN 4 and ESCAPES 4, 6 and 24."""
+    paths = facts.paths
+    inside = facts.project is not None and within(paths.env, facts.project)
+    if facts.project is not None:
+        yield Bind(facts.project, facts.project, writable=True)
+    if inside:
+        yield Rebind(paths.env, writable=True)
+    else:
+        yield Bind(paths.env, paths.env, writable=True)
+    yield Bind(paths.real_bin, paths.bin, writable=True)
+    yield Rebind(paths.pyvenv_cfg)
+    yield Hide(paths.state)
+    yield Hide(paths.store)
+    if facts.project is None:
+        return
+    guarded = [paths.env] if inside else []
+    guarded += facts.guards
+    for directory in sorted({d for path in guarded for d in _between(facts.project, path)}):
+        if directory not in facts.guards and directory != paths.env:
+            yield Rebind(directory, writable=True)
+    for path in facts.guards:
+        yield Rebind(path)
+    for path in facts.other_states:
+        yield Hide(path)
+
+
+def _between(top: str, path: str) -> Iterator[str]:
+    """The directories strictly between ``top`` and ``path``."""
+    if not within(path, top):
+        return
+    parts = path[len(top) :].strip("/").split("/")
+    for count in range(1, len(parts)):
+        yield top + "/" + "/".join(parts[:count])

@@ -1,0 +1,217 @@
+"""Supervisor (host's namespaces): the running jail, as tasks of one trio program.
+
+Serving the view, answering commands on the control socket, keeping ``venv/bin`` up to date,
+writing the audit, and ending when the jail has been empty for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+from dataclasses import dataclass, field
+
+import trio
+
+from fusefs.operations import Operations
+from fusefs.serve import serve
+from venvjail.config.environment import EnvironmentRules
+from venvjail.errors import JailError
+from venvjail.jail import audit, binwatch, control, policy
+from venvjail.jail.channel import (
+    ADOPTED,
+    COUNT,
+    FAILED,
+    INIT_PID,
+    JAIL_READY,
+    NAMESPACES,
+    VIEW_MOUNTED,
+)
+from venvjail.jail.supervisor import Prepared
+
+log = logging.getLogger("venvjail.jail.service")
+
+_BUILD_SECONDS = 60.0
+_MESSAGE = 65536
+
+
+@dataclass
+class Jail:
+    """The state of the running jail that its tasks share."""
+
+    prepared: Prepared
+    channel: socket.socket
+    recorder: audit.Recorder
+    environment: EnvironmentRules
+    entries: binwatch.Entries
+    init_pid: int = 0
+    namespaces: list[int] = field(default_factory=list)
+    leases: int = 0
+    changed: trio.Event = field(default_factory=trio.Event)
+    """Set, and replaced, when ``leases`` changes."""
+
+    def lease_changed(self, by: int) -> None:
+        self.leases += by
+        self.changed.set()
+        self.changed = trio.Event()
+
+    async def count_processes(self) -> int:
+        """Processes in the jail besides init; asked of init."""
+        self.channel.send(COUNT)
+        with trio.fail_after(5):
+            await trio.lowlevel.wait_readable(self.channel)
+        return int(self.channel.recv(_MESSAGE))
+
+
+def run(
+    prepared: Prepared, channel: socket.socket, builder_pid: int, lock: int, ready: int
+) -> None:
+    """Serve the jail until it ends; raises JailError where it cannot be built."""
+    trio.run(_main, prepared, channel, builder_pid, lock, ready)
+
+
+async def _main(
+    prepared: Prepared, channel: socket.socket, builder_pid: int, lock: int, ready: int
+) -> None:
+    recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home)
+    jail = Jail(
+        prepared,
+        channel,
+        recorder,
+        EnvironmentRules(prepared.config.environment),
+        binwatch.Entries(prepared.paths, prepared.record),
+    )
+    settings = policy.view_settings(prepared.config, prepared.facts, prepared.record)
+    operations = Operations(settings, recorder.observe)
+    try:
+        failure = await _live(jail, operations, builder_pid, lock, ready)
+    finally:
+        _end(jail)
+    if failure is not None:  # raised here, outside of the nursery, it stays what it is
+        raise JailError(failure)
+
+
+async def _live(
+    jail: Jail, operations: Operations, builder_pid: int, lock: int, ready: int
+) -> str | None:
+    """Build the jail and run its tasks until it ends; why it could not be built, if so."""
+    async with trio.open_nursery() as nursery:
+        failure = await _build(jail, nursery, operations, builder_pid)
+        if failure is not None:
+            nursery.cancel_scope.cancel()
+            return failure
+        jail.entries.sync()
+        listener = control.listen(jail.prepared.paths)
+        scope = nursery.cancel_scope
+        nursery.start_soon(jail.entries.watch)
+        nursery.start_soon(jail.recorder.write_batches)
+        nursery.start_soon(control.serve, jail, listener, scope)
+        nursery.start_soon(_cancel_on_signal, scope)
+        nursery.start_soon(_cancel_when_init_ends, jail, scope)
+        nursery.start_soon(_cancel_when_idle, jail, listener, scope)
+        os.write(ready, b"R")
+        os.close(ready)
+        os.close(lock)
+    return None
+
+
+async def _build(
+    jail: Jail, nursery: trio.Nursery, operations: Operations, builder_pid: int
+) -> str | None:
+    """Follow the builder's messages until the jail is ready, or return why it will not be."""
+    waiting = {VIEW_MOUNTED, INIT_PID, JAIL_READY}
+    with trio.move_on_after(_BUILD_SECONDS) as scope:
+        while waiting:
+            await trio.lowlevel.wait_readable(jail.channel)
+            message, descriptors, _, _ = socket.recv_fds(jail.channel, _MESSAGE, len(NAMESPACES))
+            kind, text = message[:1], message[1:]
+            if kind == VIEW_MOUNTED:
+                mount = f"/dev/fd/{descriptors[0]}"
+                nursery.start_soon(_serve_view, operations, mount)
+            elif kind == INIT_PID:
+                jail.init_pid = int(text)
+            elif kind == JAIL_READY:
+                jail.namespaces = descriptors
+            else:
+                reason = text if kind == FAILED else b"the jail's builder died"
+                return reason.decode("utf-8", "surrogateescape")
+            waiting.remove(kind)
+    if scope.cancelled_caught:
+        return f"the jail could not be built within {_BUILD_SECONDS:.0f} seconds"
+    os.waitpid(builder_pid, 0)
+    jail.channel.send(ADOPTED)
+    return None
+
+
+async def _serve_view(operations: Operations, mount: str) -> None:
+    await serve(operations, mount, options=frozenset({"default_permissions", "allow_other"}))
+
+
+async def _cancel_on_signal(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            log.info("ended by %s", signal.Signals(number).name)
+            scope.cancel()
+
+
+async def _cancel_when_init_ends(jail: Jail, scope: trio.CancelScope) -> None:
+    """A pidfd is readable when its process has ended; pidfd_open(2)."""
+    pidfd = os.pidfd_open(jail.init_pid)
+    try:
+        await trio.lowlevel.wait_readable(pidfd)
+    finally:
+        os.close(pidfd)
+    log.warning("init has ended, and with it the jail")
+    scope.cancel()
+
+
+async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.CancelScope) -> None:
+    linger = jail.prepared.config.jail.linger.value
+    while True:
+        if jail.leases:
+            await jail.changed.wait()
+            continue
+        with trio.move_on_after(linger):
+            await jail.changed.wait()
+            continue
+        if jail.leases == 0 and not await jail.count_processes() and _may_end(jail, listener):
+            scope.cancel()
+            return
+
+
+def _may_end(jail: Jail, listener: socket.socket) -> bool:
+    """Whether nobody is about to join: the start lock is free and no connection is waiting.
+
+    The lock is kept until this process has ended, so that a command that comes now waits and then
+    starts a jail of its own.
+    """
+    lock = os.open(jail.prepared.paths.run + "/lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if jail.leases == 0 and not control.connection_waits(listener):
+            lock = -1  # kept open, and locked, on purpose
+            return True
+    except BlockingIOError:
+        pass
+    finally:
+        if lock != -1:
+            os.close(lock)
+    return False
+
+
+def _end(jail: Jail) -> None:
+    """Nothing of the jail is left: its processes die with init.
+
+    The socket stays: a successor may have replaced it already, and one that nobody serves refuses
+    connections, which starts a new jail.
+    """
+    if jail.init_pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(jail.init_pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(jail.init_pid, 0)
+    jail.entries.sync()
+    jail.recorder.close()
