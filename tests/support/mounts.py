@@ -13,11 +13,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from fusefs.rules import Rule
+from tests.support.layouts import RULES, Layout
 
 PATIENCE = 10.0
 
@@ -31,43 +31,14 @@ def poll(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) ->
         time.sleep(0.01)
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where a test's files are, all below one temporary directory."""
-
-    base: Path
-
-    @property
-    def host(self) -> Path:
-        """The host's home."""
-        return self.base / "alice"
-
-    @property
-    def store(self) -> Path:
-        """The store, in the host's home as it is for a user."""
-        return self.host / "proj" / "venv" / "home"
-
-    @property
-    def mountpoint(self) -> Path:
-        """Where the view is mounted."""
-        return self.base / "mnt"
-
-    def make(self) -> Layout:
-        """Create the directories."""
-        self.store.mkdir(parents=True)
-        self.mountpoint.mkdir()
-        return self
-
-
 class MountedView:
     """A view mounted for as long as the context lasts; ``home`` and ``proc`` are in it."""
 
     def __init__(
         self,
         layout: Layout,
-        rules: Iterable[Rule],
+        rules: Iterable[Rule] = RULES,
         *,
-        never: Iterable[Path] = (),
         descriptors: int | None = None,
         trace: bool = False,
     ) -> None:
@@ -82,7 +53,7 @@ class MountedView:
             "store": str(layout.store),
             "mountpoint": str(layout.mountpoint),
             "rules": [[os.fsdecode(rule.path), rule.kind.name] for rule in rules],
-            "never": [str(path) for path in (layout.store, *never)],
+            "never": [str(path) for path in layout.never],
             "descriptors": descriptors,
             "trace": trace,
             "events": str(self._events),
