@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 
 import pytest
 
@@ -159,6 +160,8 @@ def test_a_very_deep_directory_is_served(small: Client, layout: Layout) -> None:
     with pytest.raises(FileNotFoundError):
         small.lookup(inode, b"absent")
     small.operations.close()
+    # Too deep for pytest's own removal of its temporary directories.
+    subprocess.run(["rm", "-r", layout.store / "d"], check=True)
 
 
 def test_a_store_directory_removed_behind_our_back_leaves_the_hosts(

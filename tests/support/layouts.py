@@ -1,4 +1,4 @@
-"""Homes for the file system's tests: a host home with something of each kind, and an empty store."""
+"""Homes for the file system's tests: something of each kind, and an empty store."""
 
 from __future__ import annotations
 

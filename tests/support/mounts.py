@@ -32,32 +32,39 @@ def poll(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) ->
 
 
 class MountedView:
-    """A view mounted for as long as the context lasts; ``home`` and ``proc`` are in it."""
+    """A view mounted for as long as the context lasts; ``home`` and ``proc`` are in it.
+
+    ``adopt`` is a descriptor of /dev/fuse that is mounted already, in another namespace.
+    """
 
     def __init__(
         self,
         layout: Layout,
         rules: Iterable[Rule] = RULES,
         *,
+        mountpoint: Path | None = None,
+        adopt: int | None = None,
         descriptors: int | None = None,
         trace: bool = False,
     ) -> None:
         self.layout = layout
-        self.home = layout.mountpoint / "home"
-        self.proc = layout.mountpoint / "proc"
+        self.mountpoint = mountpoint or layout.mountpoint
+        self.home = self.mountpoint / "home"
+        self.proc = self.mountpoint / "proc"
         self.expected_log = ""
         self._log = layout.base / "server.log"
         self._events = layout.base / "events.jsonl"
         self._settings = {
             "home": str(layout.host),
             "store": str(layout.store),
-            "mountpoint": str(layout.mountpoint),
+            "mountpoint": str(self.mountpoint) if adopt is None else f"/dev/fd/{adopt}",
             "rules": [[os.fsdecode(rule.path), rule.kind.name] for rule in rules],
             "never": [str(path) for path in layout.never],
             "descriptors": descriptors,
             "trace": trace,
             "events": str(self._events),
         }
+        self._adopt = adopt
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,7 +77,7 @@ class MountedView:
     def is_mounted(self) -> bool:
         """Whether the kernel lists the mount."""
         listed = Path("/proc/self/mounts").read_text().split("\n")
-        return any(line.split(" ")[1:2] == [str(self.layout.mountpoint)] for line in listed)
+        return any(line.split(" ")[1:2] == [str(self.mountpoint)] for line in listed)
 
     def events(self, operation: str | None = None) -> list[dict[str, object]]:
         """The events so far, of one operation or all."""
@@ -90,6 +97,7 @@ class MountedView:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                pass_fds=() if self._adopt is None else (self._adopt,),
                 cwd=Path(__file__).parents[2],
             )
         assert self.process.stdin is not None
@@ -118,7 +126,7 @@ class MountedView:
                 self.process.wait()
         leftover = self.is_mounted
         if leftover:
-            subprocess.run(["fusermount3", "-uz", self.layout.mountpoint], check=True)
+            subprocess.run(["fusermount3", "-uz", self.mountpoint], check=True)
         if error is not None:
             return
         log = self._log.read_text()
