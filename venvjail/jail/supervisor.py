@@ -96,7 +96,6 @@ def _prepare(paths: layout.VenvPaths) -> Prepared:
         guards.release_places(placeholders)
         raise
     rules = policy.home_rules(config, facts, record)
-    grafts.make_always(rules, paths.store)
     facts = replace(facts, grafts=tuple(grafts.find(rules, home, paths.store)))
     return Prepared(paths, record, config, facts, placeholders)
 
