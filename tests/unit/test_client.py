@@ -31,5 +31,5 @@ def test_a_newer_jail_tells_more() -> None:
 def test_an_older_jail_tells_too_little() -> None:
     answer = dataclasses.asdict(STATUS)
     del answer["linger"]
-    with pytest.raises(JailError, match="^the jail of /v/env was started by another version"):
+    with pytest.raises(JailError, match=r"^the jail of /v/env was started by another version"):
         client._parse(PATHS, answer)
