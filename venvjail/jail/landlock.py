@@ -148,7 +148,9 @@ def handled(version: int) -> int:
     return access
 
 
-def create(grants: Iterable[Grant], extra: Iterable[tuple[int, int]] = (), *, scoped: bool) -> int:
+def create(
+    grants: Iterable[Grant], extra: Iterable[tuple[int, int]] = (), *, scoped: bool = False
+) -> int:
     """A ruleset for this kernel, as a descriptor; OSError where a path cannot be opened.
 
     ``extra`` are open files with the rights for them.  With ``scoped``, abstract sockets of
