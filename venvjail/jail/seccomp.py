@@ -24,6 +24,7 @@ _LOAD = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _RETURN = 0x06  # BPF_RET | BPF_K
 _IF_EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
 _IF_GREATER = 0x25  # BPF_JMP | BPF_JGT | BPF_K
+_IF_AT_LEAST = 0x35  # BPF_JMP | BPF_JGE | BPF_K
 _IF_ANY_BIT = 0x45  # BPF_JMP | BPF_JSET | BPF_K
 
 # linux/seccomp.h
@@ -52,6 +53,9 @@ class _Instruction:
 
 
 _Code = list[_Instruction]
+
+#: Up to so many calls are compared one by one.
+_LINEAR = 3
 
 #: Stands for "to the end of this rule" until the rule's length is known.
 _TO_END = -1
@@ -91,20 +95,39 @@ def compile_filter(policy: tuple[Rule, ...], machine: Machine) -> bytes:
         _Instruction(_RETURN, _ALLOW),
         _fail(_ENOSYS),
     ]
-    for name in dict.fromkeys(name for rule in policy for name in rule.names):
+    calls = {}
+    for name in {name for rule in policy for name in rule.names}:
         call = number(name, machine)
         if call is not None:
-            code += _call(call, [rule for rule in policy if name in rule.names])
-    code.append(_Instruction(_RETURN, _ALLOW))
+            calls[call] = _verdict([rule for rule in policy if name in rule.names])
+    code += _search(sorted(calls.items()))
     return b"".join(instruction.pack() for instruction in code)
 
 
-def _call(call: int, policy: list[Rule]) -> _Code:
-    """All that concerns one call: its rules in turn, then it is allowed."""
-    body = [instruction for rule in policy for instruction in _rule(rule)]
+def _search(calls: list[tuple[int, _Code]]) -> _Code:
+    """Find the verdict on the loaded number by bisection; numbers not in ``calls`` are allowed.
+
+    When a filter is installed the kernel runs it for each number there is, to learn which calls
+    need none (seccomp_cache_prepare(), Linux 5.11): with a linear search that takes as long as
+    joining the jail's namespaces.
+    """
+    if len(calls) <= _LINEAR:
+        code = []
+        for call, verdict in calls:
+            code += [_Instruction(_IF_EQUAL, call, if_false=len(verdict)), *verdict]
+        return [*code, _Instruction(_RETURN, _ALLOW)]
+    middle = len(calls) // 2
+    lower, upper = _search(calls[:middle]), _search(calls[middle:])
+    first = calls[middle][0]
+    return [_Instruction(_IF_AT_LEAST, first, if_true=len(lower)), *lower, *upper]
+
+
+def _verdict(policy: list[Rule]) -> _Code:
+    """The rules about one call in turn, then it is allowed."""
+    code = [instruction for rule in policy for instruction in _rule(rule)]
     if all(rule.when for rule in policy):
-        body.append(_Instruction(_RETURN, _ALLOW))
-    return [_Instruction(_IF_EQUAL, call, if_false=len(body)), *body]
+        code.append(_Instruction(_RETURN, _ALLOW))
+    return code
 
 
 def _rule(rule: Rule) -> _Code:

@@ -86,8 +86,6 @@ def _set_id(names: tuple[str, ...], mode: int, *also: Test) -> Rule:
     return Rule(names, errno.EPERM, why, (*also, AnyBit(mode, SET_ID_BITS)))
 
 
-# Rules that look at arguments come first: those calls are frequent, and each runs the filter.  A
-# call that is allowed whatever its arguments does not; seccomp_cache_prepare(), Linux 5.11.
 _ALWAYS = (
     Rule(
         ("ioctl",),
