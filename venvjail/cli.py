@@ -162,11 +162,35 @@ def remove(venv: str, yes: bool) -> None:
 @group.command()
 @_VENV
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def log(venv: str, as_json: bool) -> None:
+@click.option("--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
+@click.option("--sensitive", is_flag=True, help="Keys, credentials and other secrets only.")
+@click.option("--since", metavar="TIME", help="30m, 2h, 7d, 12:00 or 2026-01-31.")
+@click.option("--command", "text", default="", metavar="TEXT", help="Commands that contain TEXT.")
+@click.option("--clear", is_flag=True, help="Forget everything.")
+def log(
+    venv: str,
+    as_json: bool,
+    follow: bool,
+    sensitive: bool,
+    since: str | None,
+    text: str,
+    clear: bool,
+) -> None:
     """Show what jailed programs were refused, the newest first."""
-    from venvjail.commands import log_view
+    import time
 
-    log_view.show(_paths(venv), as_json=as_json)
+    from venvjail.commands import log_view
+    from venvjail.commands.when import point_in_time
+
+    paths = _paths(venv)
+    begin = point_in_time(since, time.time()) if since else 0.0
+    selection = log_view.Selection(begin, sensitive, text)
+    if clear:
+        log_view.clear(paths)
+    elif follow:
+        log_view.follow(paths, selection, as_json=as_json)
+    else:
+        log_view.show(paths, selection, as_json=as_json)
 
 
 def _paths(venv: str) -> VenvPaths:

@@ -21,7 +21,10 @@ from fusefs.serve import serve
 from fusefs.view import raise_descriptor_limit
 from venvjail.config.environment import EnvironmentRules
 from venvjail.errors import EXIT_NO_JAIL, UserError
-from venvjail.jail import audit, binwatch, control, logs, policy
+from venvjail.jail import binwatch, control, logs, policy, programs
+from venvjail.jail.alarms import Alarms
+from venvjail.jail.audit import Recorder
+from venvjail.jail.audit_store import Writer
 from venvjail.jail.channel import (
     ADOPTED,
     COUNT,
@@ -34,6 +37,7 @@ from venvjail.jail.channel import (
 )
 from venvjail.jail.decisions import Prepared, take_over
 from venvjail.jail.guards import release_places
+from venvjail.jail.sensitivity import Sensitivity
 from venvjail.layout import VenvPaths
 
 log = logging.getLogger("venvjail.jail.service")
@@ -48,7 +52,8 @@ class Jail:
 
     prepared: Prepared
     channel: socket.socket
-    recorder: audit.Recorder
+    recorder: Recorder
+    alarms: Alarms
     environment: EnvironmentRules
     entries: binwatch.Entries
     init_pid: int = 0
@@ -138,11 +143,19 @@ def _failure(message: bytes) -> NotBuiltError:
 async def _main(
     prepared: Prepared, channel: socket.socket, builder_pid: int, lock: int, ready: int
 ) -> None:
-    recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home)
+    alarms = Alarms(prepared.paths.env)
+    recorder = Recorder(
+        Writer(prepared.paths.audit),
+        prepared.facts.home,
+        programs.Programs(programs.executable),
+        Sensitivity.of(prepared.config),
+        alarms.heard,
+    )
     jail = Jail(
         prepared,
         channel,
         recorder,
+        alarms,
         EnvironmentRules(prepared.config.environment),
         binwatch.Entries(prepared.paths, prepared.record),
     )
