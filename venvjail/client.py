@@ -21,13 +21,16 @@ _STOP_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Status:
-    """A running jail; sizes are counts, ``linger`` is in seconds."""
+    """A running jail.
+
+    ``supervisor``, ``init`` and ``entries``, those that have a command running, are pids on the
+    host; ``processes`` is a count, without init; ``linger`` is in seconds.
+    """
 
     venv: str
     supervisor: int
     init: int
-    pid_namespace: int
-    commands: int
+    entries: list[int]
     processes: int
     home: str
     project: str | None

@@ -35,6 +35,7 @@ from venvjail.jail.supervisor import Prepared
 log = logging.getLogger("venvjail.jail.service")
 
 _BUILD_SECONDS = 60.0
+_COUNT_SECONDS = 5.0
 _MESSAGE = 65536
 
 
@@ -49,21 +50,33 @@ class Jail:
     entries: binwatch.Entries
     init_pid: int = 0
     namespaces: list[int] = field(default_factory=list)
-    leases: int = 0
+    leases: list[int] = field(default_factory=list)
+    """The pids on the host of the entries whose commands run."""
+    counting: trio.Lock = field(default_factory=trio.Lock)
+    """One question at a time is open on the channel to init."""
     changed: trio.Event = field(default_factory=trio.Event)
     """Set, and replaced, when ``leases`` changes."""
 
-    def lease_changed(self, by: int) -> None:
-        self.leases += by
+    def take_lease(self, entry: int) -> None:
+        self.leases.append(entry)
+        self._leases_changed()
+
+    def end_lease(self, entry: int) -> None:
+        self.leases.remove(entry)
+        self._leases_changed()
+
+    def _leases_changed(self) -> None:
         self.changed.set()
         self.changed = trio.Event()
 
     async def count_processes(self) -> int:
-        """Processes in the jail besides init; asked of init."""
-        self.channel.send(COUNT)
-        with trio.fail_after(5):
-            await trio.lowlevel.wait_readable(self.channel)
-        return int(self.channel.recv(_MESSAGE))
+        """Processes in the jail besides init, which is asked; TimeoutError when it is stopped."""
+        async with self.counting:
+            self.channel.send(COUNT)
+            with trio.move_on_after(_COUNT_SECONDS):
+                await trio.lowlevel.wait_readable(self.channel)
+                return int(self.channel.recv(_MESSAGE) or b"0")  # nothing: it has just ended
+        raise TimeoutError("init does not answer")
 
 
 def run(
@@ -177,7 +190,12 @@ async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.Can
         with trio.move_on_after(linger):
             await jail.changed.wait()
             continue
-        if jail.leases == 0 and not await jail.count_processes() and _may_end(jail, listener):
+        try:
+            empty = not await jail.count_processes()
+        except TimeoutError as error:
+            log.warning("the jail stays: %s", error)
+            continue
+        if empty and not jail.leases and _may_end(jail, listener):
             scope.cancel()
             return
 
@@ -191,7 +209,7 @@ def _may_end(jail: Jail, listener: socket.socket) -> bool:
     lock = os.open(jail.prepared.paths.run + "/lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if jail.leases == 0 and not control.connection_waits(listener):
+        if not jail.leases and not control.connection_waits(listener):
             lock = -1  # kept open, and locked, on purpose
             return True
     except BlockingIOError:
