@@ -43,6 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
         os.environ["HOME"] = directory
+        os.chdir(home)  # a directory that the jail shows: elsewhere each start says so
         plain, jailed = home / "plain", home / "jailed"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", plain], check=True)
         venvjail("--without-pip", jailed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from types import TracebackType
 
 import pyfuse3
@@ -51,14 +52,12 @@ class Request:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        number = self._errno(error)
         try:
-            number = self._errno(error)
             self._report(error, number)
-        except Exception as bug:
-            log.exception("%s failed", self._operation)
-            raise pyfuse3.FUSEError(errno.EIO) from bug
-        finally:
-            self._requests.table.descriptors.trim()
+        except Exception:
+            log.exception("reporting %s failed", self._operation)
+        self._requests.table.descriptors.trim()
         if number is not None:
             raise pyfuse3.FUSEError(number) from error
 
@@ -134,4 +133,19 @@ def no_entry() -> pyfuse3.EntryAttributes:
     answer = pyfuse3.EntryAttributes()
     answer.st_ino = pyfuse3.InodeT(0)
     answer.entry_timeout = ENTRY_SECONDS
+    return answer
+
+
+def statfs_answer(host: os.statvfs_result) -> pyfuse3.StatvfsData:
+    """What statfs(2) says of the host's file system, as an answer."""
+    answer = pyfuse3.StatvfsData()
+    answer.f_bsize = host.f_bsize
+    answer.f_frsize = host.f_frsize
+    answer.f_blocks = host.f_blocks
+    answer.f_bfree = host.f_bfree
+    answer.f_bavail = host.f_bavail
+    answer.f_files = host.f_files
+    answer.f_ffree = host.f_ffree
+    answer.f_favail = host.f_favail
+    answer.f_namemax = host.f_namemax
     return answer

@@ -1,4 +1,4 @@
-"""The home view: what can be read through the union, and changes, which all go to the store.
+"""Changing the home: everything goes to the store.
 
 A change of what the host owns is EROFS; a rename that would move a directory which the host has
 too is EXDEV, so that mv(1) copies.  Nothing is ever copied from the host to the store.
@@ -10,123 +10,32 @@ import contextlib
 import errno
 import os
 import stat
-import time
 
 from fusefs import layers
-from fusefs.events import Refused, Verdict, denied, read_only
-from fusefs.links import Shape
+from fusefs.events import Refused, Verdict, read_only
+from fusefs.merged import Found, HomeNode, stale
 from fusefs.nodes import Anchor, Node
+from fusefs.reading import ReadableHome, check_xattr, home_node
 from fusefs.rules import Access
-from fusefs.tree import Attributes, Changes, Entry, Opened, unsupported
-from fusefs.union import Found, HomeNode, Union, show, stale
+from fusefs.tree import Attributes, Changes, Entry, Opened
 
 _SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID
 _PERMISSIONS = 0o1777
-# A file changed this recently may change again within the clock's tick and keep its time stamp.
-_SETTLED_NS = 50_000_000
 
 
 def _error(number: int) -> OSError:
     return OSError(number, os.strerror(number))
 
 
-class Home(Union):
+class Home(ReadableHome):
     """The home as programs see it."""
 
     redirects = True
 
-    # -- reading ---------------------------------------------------------------------------
-
-    def lookup(self, parent: Node, name: bytes) -> Entry:
-        parent = _home(parent)
-        found = self.probe(parent, name)
-        if found.decides is None:
-            self.gone(parent, name)
-            raise self.absent(parent, name, found.place)
-        return self.entry(parent, name, found)
-
-    def attributes(self, node: Node) -> Attributes:
-        node = _home(node)
-        found = Found(self.place(node))
-        if self.shown_lower(node) is not None:
-            found.lower = self.stat(node, "lower")
-        if node.upper is not None:
-            found.upper = self.stat(node, "upper")
-        if found.decides is None:
-            raise stale()
-        return show(found)
-
-    def names(self, node: Node) -> list[bytes]:
-        node = _home(node)
-        place = self.place(node)
-        names: dict[bytes, None] = {}
-        if place.access is Access.MOUNTPOINT:
-            return []
-        if self.shown_lower(node) is not None:
-            if place.access is Access.ANCESTOR:
-                lower = sorted(place.at.named_children())
-            else:
-                lower = layers.list_names(self.fd(node, "lower"))
-            names.update(
-                (name, None) for name in lower if place.child(name).access is not Access.HIDDEN
-            )
-        if node.upper is not None:
-            names.update((name, None) for name in layers.list_names(self.fd(node, "upper")))
-        return list(names)
-
-    def readlink(self, node: Node) -> bytes:
-        node = _home(node)
-        if node.upper is not None:
-            return layers.read_link(self.fd(node, "upper"))
-        if self.shown_lower(node) is None or not node.attached:
-            raise stale()
-        target = self._resolve(_home(node.parent), node.name)
-        if target.shape not in (Shape.LINK, Shape.DANGLING):
-            raise stale()
-        return target.text
-
-    def open(self, node: Node, flags: int) -> Opened:
-        node = _home(node)
-        if node.upper is not None and not node.is_dir:
-            fd = layers.reopen(self.fd(node, "upper"), flags)
-        elif self.shown_lower(node) is None:
-            raise stale()
-        elif flags & (os.O_ACCMODE | os.O_TRUNC):
-            raise read_only()
-        elif self.place(node).access is Access.MOUNTPOINT:
-            raise denied()
-        else:
-            fd = layers.reopen(self.fd(node, "lower"), os.O_RDONLY)
-        return Opened(fd, direct=False, unchanged=self._unchanged(node, fd))
-
-    def _unchanged(self, node: HomeNode, fd: int) -> bool:
-        """Whether what the kernel cached at the last open still holds."""
-        st = os.fstat(fd)
-        signature = (st.st_mtime_ns, st.st_ctime_ns, st.st_size)
-        same = node.signature == signature
-        settled = max(st.st_mtime_ns, st.st_ctime_ns) < time.time_ns() - _SETTLED_NS
-        node.signature = signature if settled else None
-        return same
-
-    def open_for_sync(self, node: Node) -> int | None:
-        node = _home(node)
-        return None if node.upper is None else layers.reopen(self.fd(node, "upper"), os.O_RDONLY)
-
-    def statvfs(self) -> os.statvfs_result:
-        """How full the store's file system is."""
-        return os.fstatvfs(self.fd(self.root, "upper"))
-
-    def access(self, node: Node, mode: int) -> bool:
-        node = _home(node)
-        layer = "lower" if self.shown_lower(node) is not None else "upper"
-        if mode & os.W_OK and layer == "lower" and not node.is_dir:
-            raise read_only()
-        return os.access(layers.magic_link(self.fd(node, layer)), mode)
-
     # -- creation --------------------------------------------------------------------------
 
     def create(self, parent: Node, name: bytes, mode: int, flags: int) -> tuple[Entry, Opened]:
-        parent = _home(parent)
+        parent = home_node(parent)
         mode = _checked_mode(mode)
         found = self.probe(parent, name)
         if found.decides is not None:
@@ -134,14 +43,23 @@ class Home(Union):
                 raise _error(errno.EEXIST)
             if not stat.S_ISREG(found.decides.st_mode):
                 raise stale()  # the kernel knew no such name: it has to look again
-            entry = self.entry(parent, name, found)
-            return entry, self.open(entry.node, flags)
+            return self._existing(parent, name, found, flags)
         fd = layers.create(self._store(parent), name, mode, flags)
         try:
             found.upper = os.fstat(fd)
             return self.entry(parent, name, found), Opened(fd, direct=False, unchanged=False)
         except BaseException:
             os.close(fd)
+            raise
+
+    def _existing(
+        self, parent: HomeNode, name: bytes, found: Found, flags: int
+    ) -> tuple[Entry, Opened]:
+        entry = self.entry(parent, name, found)
+        try:
+            return entry, self.open(entry.node, flags)
+        except BaseException:
+            self._table.drop(entry.node)
             raise
 
     def mknod(self, parent: Node, name: bytes, mode: int) -> Entry:
@@ -151,27 +69,27 @@ class Home(Union):
             return entry
         if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
             raise Refused(errno.EPERM, Verdict.DENIED, exists=False)
-        parent = _home(parent)
+        parent = home_node(parent)
         exact = _checked_mode(mode)
         found, store = self._free(parent, name)
         os.mknod(name, stat.S_IFMT(mode) | exact, dir_fd=store)
         return self._made(parent, name, found, exact)
 
     def mkdir(self, parent: Node, name: bytes, mode: int) -> Entry:
-        parent = _home(parent)
+        parent = home_node(parent)
         exact = _checked_mode(mode)
         found, store = self._free(parent, name)
         os.mkdir(name, exact, dir_fd=store)
         return self._made(parent, name, found, exact)
 
     def symlink(self, parent: Node, name: bytes, target: bytes) -> Entry:
-        parent = _home(parent)
+        parent = home_node(parent)
         found, store = self._free(parent, name)
         os.symlink(target, name, dir_fd=store)
         return self._made(parent, name, found, None)
 
     def link(self, node: Node, parent: Node, name: bytes) -> Entry:
-        node, parent = _home(node), _home(parent)
+        node, parent = home_node(node), home_node(parent)
         if node.upper is None:
             raise read_only()
         found = self.probe(parent, name)
@@ -213,7 +131,7 @@ class Home(Union):
             if not node.attached:
                 raise _error(errno.ENOENT)
             way.append(node)
-            node = _home(node.parent)
+            node = home_node(node.parent)
         fd = self.fd(node, "upper")
         for step in reversed(way):
             fd = self._make_store(step, fd)
@@ -235,10 +153,10 @@ class Home(Union):
     # -- removal and renaming --------------------------------------------------------------
 
     def unlink(self, parent: Node, name: bytes) -> None:
-        self._remove(_home(parent), name, directory=False)
+        self._remove(home_node(parent), name, directory=False)
 
     def rmdir(self, parent: Node, name: bytes) -> None:
-        self._remove(_home(parent), name, directory=True)
+        self._remove(home_node(parent), name, directory=True)
 
     def _remove(self, parent: HomeNode, name: bytes, *, directory: bool) -> None:
         found = self._stored(parent, name)
@@ -281,7 +199,7 @@ class Home(Union):
     def rename(self, old: Node, old_name: bytes, new: Node, new_name: bytes, flags: int) -> None:
         if flags & ~(layers.RENAME_NOREPLACE | layers.RENAME_EXCHANGE):
             raise _error(errno.EINVAL)
-        old, new = _home(old), _home(new)
+        old, new = home_node(old), home_node(new)
         source = self._movable(old, old_name)
         target = self.probe(new, new_name)
         if target.decides is not None and flags & layers.RENAME_NOREPLACE:
@@ -331,7 +249,7 @@ class Home(Union):
     # -- attributes ------------------------------------------------------------------------
 
     def change(self, node: Node, changes: Changes) -> Attributes:
-        fd = self._changeable(_home(node))
+        fd = self._changeable(home_node(node))
         st = os.fstat(fd)
         if changes.uid not in (None, st.st_uid) or changes.gid not in (None, st.st_gid):
             raise Refused(errno.EPERM, Verdict.DENIED)
@@ -341,7 +259,9 @@ class Home(Union):
                 raise _error(errno.EISDIR if stat.S_ISDIR(st.st_mode) else errno.EINVAL)
             os.truncate(path if changes.fd is None else changes.fd, changes.size)
         if changes.mode is not None:
-            os.chmod(path, _checked_mode(changes.mode))
+            # Bits that are there already, inherited from a directory of the store, may stay.
+            _checked_mode(changes.mode & ~st.st_mode)
+            os.chmod(path, stat.S_IMODE(changes.mode))
         if changes.atime_ns is not None or changes.mtime_ns is not None:
             atime = st.st_atime_ns if changes.atime_ns is None else changes.atime_ns
             mtime = os.fstat(fd).st_mtime_ns if changes.mtime_ns is None else changes.mtime_ns
@@ -354,32 +274,13 @@ class Home(Union):
             raise read_only()
         return self.fd(node, "upper")
 
-    def getxattr(self, node: Node, name: bytes) -> bytes:
-        return os.getxattr(self._any_layer(node, name), name)
-
-    def listxattr(self, node: Node) -> list[bytes]:
-        names = map(os.fsencode, os.listxattr(self._any_layer(node, b"user.")))
-        return [name for name in names if name.startswith(b"user.")]
-
     def setxattr(self, node: Node, name: bytes, value: bytes) -> None:
-        _check_xattr(name)
-        os.setxattr(layers.magic_link(self._changeable(_home(node))), name, value)
+        check_xattr(name)
+        os.setxattr(layers.magic_link(self._changeable(home_node(node))), name, value)
 
     def removexattr(self, node: Node, name: bytes) -> None:
-        _check_xattr(name)
-        os.removexattr(layers.magic_link(self._changeable(_home(node))), name)
-
-    def _any_layer(self, node: Node, name: bytes) -> bytes:
-        _check_xattr(name)
-        node = _home(node)
-        layer = "lower" if self.shown_lower(node) is not None else "upper"
-        return layers.magic_link(self.fd(node, layer))
-
-
-def _home(node: Node | None) -> HomeNode:
-    if not isinstance(node, HomeNode):
-        raise stale()
-    return node
+        check_xattr(name)
+        os.removexattr(layers.magic_link(self._changeable(home_node(node))), name)
 
 
 def _checked_mode(mode: int) -> int:
@@ -387,8 +288,3 @@ def _checked_mode(mode: int) -> int:
     if mode & _SPECIAL_BITS:
         raise Refused(errno.EPERM, Verdict.DENIED, exists=False)
     return stat.S_IMODE(mode)
-
-
-def _check_xattr(name: bytes) -> None:
-    if not name.startswith(b"user."):
-        raise unsupported()

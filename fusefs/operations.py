@@ -17,13 +17,13 @@ import stat
 from collections.abc import Sequence
 
 import pyfuse3
-import trio
 
-from fusefs.answers import Requests, entry_attributes, no_entry
+from fusefs.answers import Requests, entry_attributes, no_entry, statfs_answer
 from fusefs.events import Observer
 from fusefs.handles import DirHandle, FileHandle, Handles
 from fusefs.nodes import Node, NodeTable
 from fusefs.rules import Rules
+from fusefs.transfer import sync, write_all
 from fusefs.tree import Changes, Entry, Opened
 from fusefs.view import Budget, View, ViewSettings
 
@@ -50,7 +50,7 @@ class Operations(pyfuse3.Operations):
         self._table = NodeTable(budget.inodes)
         self._view = View(settings, self._table)
         self._files: Handles[FileHandle] = Handles(budget.files)
-        self._dirs: Handles[DirHandle] = Handles(budget.files)
+        self._dirs: Handles[DirHandle] = Handles(budget.directories)
         self._request = Requests(self._table, observer, trace)
         self._closed = False
 
@@ -203,7 +203,7 @@ class Operations(pyfuse3.Operations):
 
     async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
         with self._request("statfs", ctx.pid, self._view.root):
-            return _statfs(self._view.home.statvfs())
+            return statfs_answer(self._view.home.statvfs())
 
     # -- files -----------------------------------------------------------------------------
 
@@ -235,7 +235,7 @@ class Operations(pyfuse3.Operations):
     async def write(self, fh: int, off: int, buf: bytes) -> int:
         handle = self._file(fh)
         with self._request("write", handle.pid, handle.node):
-            return _write_all(handle.fd, buf, off)
+            return write_all(handle.fd, buf, off)
 
     async def flush(self, fh: int) -> None:
         handle = self._file(fh)
@@ -246,7 +246,7 @@ class Operations(pyfuse3.Operations):
     async def fsync(self, fh: int, datasync: bool) -> None:
         handle = self._file(fh)
         with self._request("fsync", handle.pid, handle.node):
-            await _sync(os.dup(handle.fd), datasync)
+            await sync(os.dup(handle.fd), datasync)
 
     async def release(self, fh: int) -> None:
         handle = self._file(fh)
@@ -280,7 +280,7 @@ class Operations(pyfuse3.Operations):
         with self._request("fsyncdir", handle.pid, handle.node):
             fd = handle.node.tree.open_for_sync(handle.node)
             if fd is not None:
-                await _sync(fd, datasync)
+                await sync(fd, datasync)
 
     async def releasedir(self, fh: int) -> None:
         handle = self._dir(fh)
@@ -333,39 +333,3 @@ class Operations(pyfuse3.Operations):
 def _check_same_tree(one: Node, other: Node) -> None:
     if one.tree is not other.tree:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-
-
-def _write_all(fd: int, data: bytes, offset: int) -> int:
-    """The kernel takes a short write for a full disk: write on until an error says so."""
-    rest = memoryview(data)
-    while rest:
-        written = os.pwrite(fd, rest, offset)
-        rest = rest[written:]
-        offset += written
-    return len(data)
-
-
-async def _sync(fd: int, datasync: bool) -> None:
-    """Sync ``fd`` in a worker thread, as a disk may take seconds, and close it."""
-
-    def sync() -> None:
-        try:
-            os.fdatasync(fd) if datasync else os.fsync(fd)
-        finally:
-            os.close(fd)
-
-    await trio.to_thread.run_sync(sync)
-
-
-def _statfs(host: os.statvfs_result) -> pyfuse3.StatvfsData:
-    answer = pyfuse3.StatvfsData()
-    answer.f_bsize = host.f_bsize
-    answer.f_frsize = host.f_frsize
-    answer.f_blocks = host.f_blocks
-    answer.f_bfree = host.f_bfree
-    answer.f_bavail = host.f_bavail
-    answer.f_files = host.f_files
-    answer.f_ffree = host.f_ffree
-    answer.f_favail = host.f_favail
-    answer.f_namemax = host.f_namemax
-    return answer

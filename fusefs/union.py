@@ -14,86 +14,16 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from fusefs import layers
 from fusefs.events import hidden
 from fusefs.layers import Identity
-from fusefs.links import LinkResolver, Shape, Target, explicitly_hidden
+from fusefs.links import LinkResolver, Shape, Target
+from fusefs.merged import Found, HomeNode, Layer, Place, anchor_of, parent_of, show, stale
 from fusefs.nodes import Anchor, Node, NodeTable
 from fusefs.places import Places
-from fusefs.rules import Access, Kind, Position, Rule, Rules
-from fusefs.tree import Attributes, Entry, Tree
-
-
-def stale() -> OSError:
-    """ESTALE: the kernel looks the name up again and retries."""
-    return OSError(errno.ESTALE, os.strerror(errno.ESTALE))
-
-
-class Place(NamedTuple):
-    """Where a name is in the rules.
-
-    ``own`` is where the host really has it, when a symlink brought it elsewhere: what the rules
-    explicitly hide there stays hidden, and a mount point stays one.
-    """
-
-    at: Position
-    own: Position | None = None
-
-    def child(self, name: bytes) -> Place:
-        """The place of ``name`` below."""
-        return Place(self.at.child(name), None if self.own is None else self.own.child(name))
-
-    @property
-    def access(self) -> Access:
-        """How the host's side is shown."""
-        if self.own is not None:
-            if explicitly_hidden(self.own):
-                return Access.HIDDEN
-            if self.own.access is Access.MOUNTPOINT:
-                return Access.MOUNTPOINT
-        return self.at.access
-
-
-class HomeNode(Node):
-    """An inode of the home: a directory of one or two layers, or anything else of one.
-
-    ``own_path`` is the host's place, relative to the home, of what a symlink was replaced by.
-    ``place`` is valid while ``epoch`` is the view's.
-    """
-
-    __slots__ = ("children", "epoch", "own_path", "place", "signature")
-
-    def __init__(self, tree: Tree, kind: int, parent: Node | None, name: bytes) -> None:
-        super().__init__(tree, kind, parent, name)
-        self.children: dict[bytes, HomeNode] = {}
-        self.own_path: bytes | None = None
-        self.place = Place(Rules().root)
-        self.epoch = -1
-        self.signature: tuple[int, ...] | None = None
-
-
-@dataclass(slots=True)
-class Found:
-    """What a name is: attributes by layer, ``None`` where the layer does not count."""
-
-    place: Place
-    lower: os.stat_result | None = None
-    upper: os.stat_result | None = None
-    own_path: bytes | None = None
-
-    @property
-    def decides(self) -> os.stat_result | None:
-        """The attributes of the layer that wins."""
-        return self.upper if self.lower is None else self.lower
-
-    @property
-    def is_dir(self) -> bool:
-        """Whether it is shown as a directory."""
-        st = self.decides
-        return st is not None and stat.S_ISDIR(st.st_mode)
+from fusefs.rules import Access, Kind, Rule, Rules
+from fusefs.tree import Entry, Tree
 
 
 class Union(Tree):
@@ -102,7 +32,7 @@ class Union(Tree):
     def __init__(self, table: NodeTable, view_root: Node, home: bytes, store: bytes) -> None:
         self._table = table
         self._home = os.path.realpath(home)
-        self._files: dict[tuple[str, Identity, bool], HomeNode] = {}
+        self._files: dict[tuple[Layer, Identity, bool], HomeNode] = {}
         self._unseen: set[bytes] = set()
         self.root = HomeNode(self, stat.S_IFDIR, view_root, b"home")
         self.root.opens = 1  # never forgotten, its descriptors never closed
@@ -171,15 +101,15 @@ class Union(Tree):
 
     # -- descriptors -----------------------------------------------------------------------
 
-    def fd(self, node: HomeNode, layer: str) -> int:
+    def fd(self, node: HomeNode, layer: Layer) -> int:
         """The descriptor of ``node`` in ``layer``, found again from above if it was closed."""
-        anchor = _anchor(node, layer)
+        anchor = anchor_of(node, layer)
         fd = self._table.descriptors.touch(anchor)
         if fd >= 0:
             return fd
         way = [node]
         while (above := self._above(way[-1], layer)).fd < 0:
-            way.append(_parent(way[-1]))
+            way.append(parent_of(way[-1]))
         fd = above.fd
         for step in reversed(way):
             try:
@@ -190,32 +120,32 @@ class Union(Tree):
             fd = inner
         return self._table.descriptors.adopt(node, anchor, fd)
 
-    def _above(self, node: HomeNode, layer: str) -> Anchor:
+    def _above(self, node: HomeNode, layer: Layer) -> Anchor:
         if not node.attached:
             raise stale()
-        return _anchor(_parent(node), layer)
+        return anchor_of(parent_of(node), layer)
 
-    def _step(self, node: HomeNode, parent_fd: int, layer: str) -> int:
+    def _step(self, node: HomeNode, parent_fd: int, layer: Layer) -> int:
         try:
             if layer == "lower" and node.own_path is not None:
-                displaced = self.place(_parent(node)).own is not None
+                displaced = self.place(parent_of(node)).own is not None
                 fd = self._links.resolve(parent_fd, node.name, displaced=displaced, keep=True).fd
             else:
                 fd = layers.open_path(parent_fd, node.name)
         except FileNotFoundError:
             fd = -1
-        if fd >= 0 and layers.identity(os.fstat(fd)) == _anchor(node, layer).identity:
+        if fd >= 0 and layers.identity(os.fstat(fd)) == anchor_of(node, layer).identity:
             return fd
         if fd >= 0:
             os.close(fd)
         raise stale()
 
-    def stat(self, node: HomeNode, layer: str) -> os.stat_result:
+    def stat(self, node: HomeNode, layer: Layer) -> os.stat_result:
         """The attributes of ``node`` in ``layer``, without opening what is closed."""
-        anchor = _anchor(node, layer)
+        anchor = anchor_of(node, layer)
         if anchor.fd >= 0 or not node.attached or node.own_path is not None:
             return os.fstat(self.fd(node, layer))
-        found = layers.lstat(self.fd(_parent(node), layer), node.name)
+        found = layers.lstat(self.fd(parent_of(node), layer), node.name)
         if found is None or layers.identity(found) != anchor.identity:
             raise stale()
         return found
@@ -260,7 +190,7 @@ class Union(Tree):
 
     def _probe_link(self, parent: HomeNode, name: bytes, st: os.stat_result, found: Found) -> None:
         ancestor = found.place.access is Access.ANCESTOR
-        target = self._resolve(parent, name)
+        target = self.resolve(parent, name)
         if target.shape is Shape.LINK or (target.shape is Shape.DANGLING and not ancestor):
             found.lower = st
         elif target.stat is not None and (not ancestor or stat.S_ISDIR(target.stat.st_mode)):
@@ -269,9 +199,13 @@ class Union(Tree):
                 found.lower = target.stat
                 found.own_path = target.path
 
-    def _resolve(self, parent: HomeNode, name: bytes) -> Target:
+    def resolve(self, parent: HomeNode, name: bytes) -> Target:
+        """What the host's symlink ``name`` in ``parent`` is shown as."""
         displaced = self.place(parent).own is not None
-        return self._links.resolve(self.fd(parent, "lower"), name, displaced=displaced)
+        target = self._links.resolve(self.fd(parent, "lower"), name, displaced=displaced)
+        if target.shape is Shape.TARGET and (text := _way_back(parent, target.path)) is not None:
+            return Target(Shape.LINK, text)
+        return target
 
     def exists_on_host(self, parent: Node, name: bytes) -> bool:
         """Whether the host has ``name`` there; looks, but never through a symlink."""
@@ -279,8 +213,11 @@ class Union(Tree):
         names = [name]
         while parent.lower is None or not parent.attached:
             names.append(parent.name)
-            parent = _parent(parent)
-        fd = os.dup(self.fd(parent, "lower"))
+            parent = parent_of(parent)
+        try:
+            fd = os.dup(self.fd(parent, "lower"))
+        except OSError:
+            return False
         try:
             for step in reversed(names[1:]):
                 if self._never.holds_name(layers.identity(os.fstat(fd)), step):
@@ -298,7 +235,8 @@ class Union(Tree):
 
     def absent(self, parent: HomeNode, name: bytes, place: Place) -> OSError:
         """ENOENT for a name that was not found, an event if the rules are the reason."""
-        exists = self.exists_on_host(parent, name)
+        at_mountpoint = self.place(parent).access is Access.MOUNTPOINT
+        exists = not at_mountpoint and self.exists_on_host(parent, name)
         if exists or (place.access is Access.HIDDEN and parent.lower is not None):
             return hidden(exists=exists)
         return OSError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -331,22 +269,22 @@ class Union(Tree):
         """Forget where it was found."""
         assert isinstance(node, HomeNode)
         if node.is_dir:
-            parent = _parent(node)
+            parent = parent_of(node)
             if parent.children.get(node.name) is node:
                 del parent.children[node.name]
             return
         for key in [key for key in self._keys(node) if self._files.get(key) is node]:
             del self._files[key]
 
-    def _key(self, found: Found) -> tuple[str, Identity, bool]:
+    def _key(self, found: Found) -> tuple[Layer, Identity, bool]:
         st = found.decides
         assert st is not None
-        layer = "upper" if found.lower is None else "lower"
+        layer: Layer = "upper" if found.lower is None else "lower"
         return layer, layers.identity(st), found.place.access is Access.MOUNTPOINT
 
-    def _keys(self, node: HomeNode) -> list[tuple[str, Identity, bool]]:
-        layer = "upper" if node.lower is None else "lower"
-        return [(layer, _anchor(node, layer).identity, masked) for masked in (False, True)]
+    def _keys(self, node: HomeNode) -> list[tuple[Layer, Identity, bool]]:
+        layer: Layer = "upper" if node.lower is None else "lower"
+        return [(layer, anchor_of(node, layer).identity, masked) for masked in (False, True)]
 
     def _file(self, parent: HomeNode, name: bytes, found: Found) -> HomeNode:
         self.gone(parent, name)
@@ -371,7 +309,7 @@ class Union(Tree):
         self._settle(node, "upper", found.upper)
         return node
 
-    def _settle(self, node: HomeNode, layer: str, st: os.stat_result | None) -> None:
+    def _settle(self, node: HomeNode, layer: Layer, st: os.stat_result | None) -> None:
         """Let ``node`` have the directory that its name has now in ``layer``."""
         old: Anchor | None = getattr(node, layer)
         inode = None if st is None else layers.identity(st)
@@ -382,39 +320,18 @@ class Union(Tree):
         setattr(node, layer, None if inode is None else Anchor(inode))
 
 
-def show(found: Found) -> Attributes:
-    """The attributes of what was found.
+def _way_back(node: HomeNode, path: bytes) -> bytes | None:
+    """A relative link from ``node`` to ``path`` of the host's home, where that is shown already.
 
-    A merged directory changes when either side does (importlib's caches go by that); its link
-    count is 1, "unknown" to those who count subdirectories, as hidden ones must not count.
+    A directory shown in place of a symlink may have a link into itself: shown as a directory again
+    it would have no end.
     """
-    st = found.decides
-    assert st is not None
-    shown = Attributes.of(st)
-    if found.lower is None:
-        return shown
-    access = found.place.access
-    if not found.is_dir:
-        return shown._replace(size=0, blocks=0) if access is Access.MOUNTPOINT else shown
-    shown = shown._replace(nlink=1)
-    if access in (Access.ANCESTOR, Access.MOUNTPOINT):
-        shown = shown._replace(size=0, blocks=0)
-    if found.upper is not None:
-        shown = shown._replace(
-            mtime_ns=max(shown.mtime_ns, found.upper.st_mtime_ns),
-            ctime_ns=max(shown.ctime_ns, found.upper.st_ctime_ns),
-        )
-    return shown
-
-
-def _parent(node: HomeNode) -> HomeNode:
-    if not isinstance(node.parent, HomeNode):
-        raise stale()
-    return node.parent
-
-
-def _anchor(node: HomeNode, layer: str) -> Anchor:
-    anchor: Anchor | None = getattr(node, layer)
-    if anchor is None:
-        raise stale()
-    return anchor
+    ups: list[bytes] = []
+    while isinstance(node.parent, HomeNode):
+        own = node.own_path
+        if own is not None and (path + b"/").startswith(own + b"/"):
+            rest = path[len(own) + 1 :]
+            return b"/".join([*ups, *([rest] if rest else [])]) or b"."
+        ups.append(b"..")
+        node = node.parent
+    return None

@@ -35,13 +35,15 @@ class ViewSettings:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many descriptors the view may use: for inodes remembered, and for open files.
+    """How many inodes may keep a descriptor, and how many files and directories may be open.
 
-    An open file takes two, an orphaned inode as many as a remembered one.
+    Each may take two descriptors: an open file has its inode's and its own, an open directory one
+    of each layer, and inodes that lost their name are counted apart from the others.
     """
 
     inodes: int
     files: int
+    directories: int
 
     @classmethod
     def of_limit(cls) -> Budget:
@@ -50,7 +52,7 @@ class Budget:
         if soft == resource.RLIM_INFINITY:
             soft = 1 << 20
         usable = max(soft - _RESERVED_DESCRIPTORS, 32)
-        return cls(inodes=min(usable // 8, 1 << 14), files=max(usable * 3 // 8, 8))
+        return cls(min(usable // 8, 1 << 14), files=usable // 4, directories=usable // 8)
 
 
 def raise_descriptor_limit() -> None:

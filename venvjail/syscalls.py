@@ -4,13 +4,12 @@ Every function raises OSError with the kernel's errno.  glibc exports wrappers f
 calls; those added since Linux 5.2 have the same number on every architecture
 (``include/uapi/asm-generic/unistd.h``), so no table by architecture is needed.
 
-The entry imports this module, so nothing heavier than ctypes is imported here.
+The entry imports this module, so nothing heavy is imported here.
 """
 
-import ctypes
 import sys
 
-_libc = ctypes.CDLL(None, use_errno=True)
+from venvjail.native import Long, address_of, call, syscall
 
 # unshare(2), setns(2)
 CLONE_NEWNS = 0x00020000
@@ -54,34 +53,35 @@ RESOLVE_IN_ROOT = 0x10
 # prctl(2)
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
+_PR_SET_SECCOMP = 22
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
+# inotify(7)
+_IN_ATTRIB = 0x4
+_IN_MOVED = 0xC0
+_IN_CREATE = 0x100
+_IN_DELETE = 0x200
+_IN_ONLYDIR = 0x01000000
+
+# open(2); not os.O_*, since the entry does without the os module
+O_CLOEXEC = 0o2000000
+_O_NONBLOCK = 0o4000
+
 _NR_OPEN_TREE = 428
 _NR_MOVE_MOUNT = 429
 _NR_OPENAT2 = 437
 _NR_MOUNT_SETATTR = 442
+_NR_LANDLOCK_CREATE_RULESET = 444
+_NR_LANDLOCK_ADD_RULE = 445
+_NR_LANDLOCK_RESTRICT_SELF = 446
+_LANDLOCK_CREATE_RULESET_VERSION = 1
+_LANDLOCK_RULE_PATH_BENEATH = 1
+_SECCOMP_MODE_FILTER = 2
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
-
-
-class _OpenHow(ctypes.Structure):
-    _fields_ = (
-        ("flags", ctypes.c_uint64),
-        ("mode", ctypes.c_uint64),
-        ("resolve", ctypes.c_uint64),
-    )
-
-
-class _MountAttr(ctypes.Structure):
-    _fields_ = (
-        ("attr_set", ctypes.c_uint64),
-        ("attr_clr", ctypes.c_uint64),
-        ("propagation", ctypes.c_uint64),
-        ("userns_fd", ctypes.c_uint64),
-    )
 
 
 def encode(path: str) -> bytes:
@@ -89,43 +89,19 @@ def encode(path: str) -> bytes:
     return path.encode(sys.getfilesystemencoding(), "surrogateescape")
 
 
-def _checked(result: int, path: str | None = None) -> int:
-    if result < 0:
-        code = ctypes.get_errno()
-        message = _strerror(code)
-        raise OSError(code, message) if path is None else OSError(code, message, path)
-    return result
-
-
-def _strerror(code: int) -> str:
-    _libc.strerror.restype = ctypes.c_char_p
-    text: bytes = _libc.strerror(code)
-    return text.decode("utf-8", "replace")
-
-
-def _syscall(number: int, *arguments: object) -> int:
-    result: int = _libc.syscall(ctypes.c_long(number), *arguments)
-    return result
-
-
 def unshare(flags: int) -> None:
     """Move the caller (for CLONE_NEWPID: its next children) into new namespaces; unshare(2)."""
-    _checked(_libc.unshare(ctypes.c_int(flags)))
+    call("unshare", flags)
 
 
 def setns(fd: int, kind: int) -> None:
     """Join the namespace that ``fd`` (an open ``/proc/PID/ns/…`` file) refers to; setns(2)."""
-    _checked(_libc.setns(ctypes.c_int(fd), ctypes.c_int(kind)))
+    call("setns", fd, kind)
 
 
 def prctl(option: int, argument: int = 0, third: int = 0) -> None:
     """prctl(2) with integer arguments."""
-    zero = ctypes.c_ulong(0)
-    _checked(
-        _libc.prctl(
-            ctypes.c_int(option), ctypes.c_ulong(argument), ctypes.c_ulong(third), zero, zero
-        )
-    )
+    call("prctl", option, Long(argument), Long(third), Long(0), Long(0))
 
 
 def drop_capabilities() -> None:
@@ -136,49 +112,40 @@ def drop_capabilities() -> None:
     """
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     for capability in range(64):
-        if _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
+        try:
+            prctl(PR_CAPBSET_DROP, capability)
+        except OSError:
             if capability == 0:
-                _checked(-1)
+                raise
             break
     clear_capability_sets()
 
 
 def clear_capability_sets() -> None:
     """Empty the effective, permitted and inheritable sets; capset(2)."""
-    header = (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
-    data = (ctypes.c_uint32 * 6)()
-    _checked(_libc.capset(header, data))
+    header = _LINUX_CAPABILITY_VERSION_3.to_bytes(4, sys.byteorder) + bytes(4)
+    call("capset", header, bytes(24))
 
 
 def mount(source: str, target: str, fstype: str, flags: int = 0, data: str = "") -> None:
     """mount(2)."""
-    arguments = [encode(source), encode(target), encode(fstype)]
-    _checked(_libc.mount(*arguments, ctypes.c_ulong(flags), encode(data)), target)
+    call("mount", encode(source), encode(target), encode(fstype), Long(flags), encode(data))
 
 
 def umount2(target: str, flags: int) -> None:
     """umount2(2)."""
-    _checked(_libc.umount2(encode(target), ctypes.c_int(flags)), target)
+    call("umount2", encode(target), flags)
 
 
 def pivot_root(new_root: str, put_old: str) -> None:
     """pivot_root(2)."""
-    _checked(_libc.pivot_root(encode(new_root), encode(put_old)))
+    call("pivot_root", encode(new_root), encode(put_old))
 
 
 def openat2(dir_fd: int, path: str, flags: int, resolve: int) -> int:
     """Open ``path`` below ``dir_fd`` with the RESOLVE_* restrictions; openat2(2), Linux 5.6."""
-    how = _OpenHow(flags | 0o2000000, 0, resolve)
-    return _checked(
-        _syscall(
-            _NR_OPENAT2,
-            ctypes.c_int(dir_fd),
-            encode(path),
-            ctypes.byref(how),
-            ctypes.c_size_t(ctypes.sizeof(how)),
-        ),
-        path,
-    )
+    how = _words(flags | O_CLOEXEC, 0, resolve)
+    return syscall(_NR_OPENAT2, dir_fd, encode(path), how, Long(len(how)))
 
 
 def clone_tree(fd: int, recursive: bool) -> int:
@@ -186,54 +153,68 @@ def clone_tree(fd: int, recursive: bool) -> int:
     flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH
     if recursive:
         flags |= AT_RECURSIVE
-    return _checked(_syscall(_NR_OPEN_TREE, ctypes.c_int(fd), b"", ctypes.c_uint(flags)))
+    return syscall(_NR_OPEN_TREE, fd, b"", flags)
 
 
 def attach_tree(tree_fd: int, target_fd: int) -> None:
     """Attach the detached mount ``tree_fd`` on top of ``target_fd``; move_mount(2)."""
     flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
-    _checked(
-        _syscall(
-            _NR_MOVE_MOUNT,
-            ctypes.c_int(tree_fd),
-            b"",
-            ctypes.c_int(target_fd),
-            b"",
-            ctypes.c_uint(flags),
-        )
-    )
+    syscall(_NR_MOVE_MOUNT, tree_fd, b"", target_fd, b"", flags)
 
 
 def mount_setattr(fd: int, attributes: int, recursive: bool) -> None:
     """Add MOUNT_ATTR_* ``attributes`` to the mount (tree) at ``fd``; mount_setattr(2)."""
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
-    attr = _MountAttr(attributes, 0, 0, 0)
-    _checked(
-        _syscall(
-            _NR_MOUNT_SETATTR,
-            ctypes.c_int(fd),
-            b"",
-            ctypes.c_uint(flags),
-            ctypes.byref(attr),
-            ctypes.c_size_t(ctypes.sizeof(attr)),
-        )
-    )
+    attr = _words(attributes, 0, 0, 0)
+    syscall(_NR_MOUNT_SETATTR, fd, b"", flags, attr, Long(len(attr)))
 
 
-# inotify(7)
-_IN_ATTRIB = 0x4
-_IN_MOVED = 0xC0
-_IN_CREATE = 0x100
-_IN_DELETE = 0x200
-_IN_ONLYDIR = 0x01000000
+def landlock_abi() -> int:
+    """The version of Landlock that the kernel offers; OSError where it offers none."""
+    return syscall(_NR_LANDLOCK_CREATE_RULESET, Long(0), Long(0), _LANDLOCK_CREATE_RULESET_VERSION)
+
+
+def landlock_create_ruleset(handled: int, scoped: int) -> int:
+    """A ruleset that denies the LANDLOCK_ACCESS_FS_* in ``handled``, as a descriptor.
+
+    ``scoped`` are LANDLOCK_SCOPE_*, which kernels before ABI 6 know as 0 only.
+    """
+    attr = _words(handled, 0, scoped) if scoped else _words(handled)
+    return syscall(_NR_LANDLOCK_CREATE_RULESET, attr, Long(len(attr)), 0)
+
+
+def landlock_allow_beneath(ruleset: int, fd: int, access: int) -> None:
+    """Allow the LANDLOCK_ACCESS_FS_* in ``access`` for the file ``fd`` and all beneath it."""
+    # struct landlock_path_beneath_attr is packed: 12 bytes.
+    attr = _words(access) + fd.to_bytes(4, sys.byteorder)
+    syscall(_NR_LANDLOCK_ADD_RULE, ruleset, _LANDLOCK_RULE_PATH_BENEATH, attr, 0)
+
+
+def landlock_restrict_self(ruleset: int, flags: int) -> None:
+    """Confine the calling thread for good; no_new_privs must be set.  landlock(7)."""
+    syscall(_NR_LANDLOCK_RESTRICT_SELF, ruleset, flags)
+
+
+def install_filter(program: bytes) -> None:
+    """Filter the calling thread's system calls for good; no_new_privs must be set.  seccomp(2).
+
+    ``program`` is an array of ``struct sock_filter``, 8 bytes each.
+    """
+    instructions = bytearray(program)
+    # struct sock_fprog: a 16-bit length, padding and a pointer.  The machines that have a filter
+    # are little-endian, so the length and its padding are one word.
+    fprog = bytearray(_words(len(program) // 8, address_of(instructions)))
+    prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, address_of(fprog))
 
 
 def watch_names(directory: str) -> int:
     """A non-blocking inotify(7) descriptor, readable when a name in ``directory`` changes."""
-    fd = _checked(_libc.inotify_init1(ctypes.c_int(0o2000000 | 0o4000)))
+    fd = call("inotify_init1", O_CLOEXEC | _O_NONBLOCK)
     mask = _IN_ATTRIB | _IN_MOVED | _IN_CREATE | _IN_DELETE | _IN_ONLYDIR
-    _checked(
-        _libc.inotify_add_watch(ctypes.c_int(fd), encode(directory), ctypes.c_uint32(mask)),
-        directory,
-    )
+    call("inotify_add_watch", fd, encode(directory), mask)
     return fd
+
+
+def _words(*values: int) -> bytes:
+    """A struct of 64-bit integers in the machine's byte order."""
+    return b"".join(value.to_bytes(8, sys.byteorder) for value in values)

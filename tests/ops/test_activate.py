@@ -68,7 +68,10 @@ def test_variable_without_the_path_is_not_active(shell: str, tmp_path: Path) -> 
 def test_strict_script_may_activate_and_deactivate(
     shell: str, active: bool, tmp_path: Path
 ) -> None:
-    program = "set -eu; . ACTIVATE; . ACTIVATE; deactivate; printenv PATH; printenv VIRTUAL_ENV || echo no"
+    program = (
+        "set -eu; . ACTIVATE; . ACTIVATE; deactivate; "
+        "printenv PATH; printenv VIRTUAL_ENV || echo no"
+    )
     variables = {"PATH": f"/v/env/bin:{PLAIN}", "VIRTUAL_ENV": "/v/env"} if active else {}
     assert run(shell, program, tmp_path, **variables) == [PLAIN, "no"]
 

@@ -254,7 +254,7 @@ def test_interrupted_creation_leaves_nothing_unjailed(
 
     with monkeypatch.context() as patched:
         patched.setattr(env_builder.JailedEnvBuilder, step, interrupt)
-        with pytest.raises(UserError, match="^interrupted: venv is incomplete; run") as caught:
+        with pytest.raises(UserError, match=r"^interrupted: venv is incomplete; run") as caught:
             make(with_pip=True)
     assert caught.value.exit_status == 128 + signal.SIGINT
     assert foreign_names(VenvPaths(os.path.abspath("venv"))) == []
@@ -267,7 +267,7 @@ def test_failing_step_is_one_line(make: Make, monkeypatch: pytest.MonkeyPatch) -
         raise OSError(28, "No space left on device", "/some/file")
 
     monkeypatch.setattr(env_builder.JailedEnvBuilder, "setup_python", full)
-    with pytest.raises(UserError, match="^/some/file: No space left on device$"):
+    with pytest.raises(UserError, match=r"^/some/file: No space left on device$"):
         make()
 
 
@@ -281,7 +281,7 @@ def test_python_without_ensurepip(make: Make, monkeypatch: pytest.MonkeyPatch) -
 
 def test_root_is_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    with pytest.raises(UserError, match="^refusing to run as root: "):
+    with pytest.raises(UserError, match=r"^refusing to run as root: "):
         make()
 
 

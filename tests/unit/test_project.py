@@ -79,7 +79,7 @@ def test_a_given_directory_in_the_venv_adds_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("directory", ["/", "/tmp", "/usr", "/home", "/nowhere/at/all"])
 def test_a_given_directory_that_cannot_be(directory: str) -> None:
-    with pytest.raises(UserError, match="^--project /"):
+    with pytest.raises(UserError, match=r"^--project /"):
         given_project(directory, "/v/env", HOME)
 
 

@@ -59,7 +59,7 @@ def test_creation_was_interrupted(made: Record) -> None:
 
 def test_newer_layout(made: Record) -> None:
     change(made, version=2, surprise="x")
-    with pytest.raises(UserError, match="made by a newer venvjail .*upgrade"):
+    with pytest.raises(UserError, match=r"made by a newer venvjail .*upgrade"):
         record.load(made.venv)
 
 
@@ -92,7 +92,7 @@ def test_damaged_file(made: Record, content: bytes) -> None:
 
 def test_moved(made: Record, tmp_path: Path) -> None:
     os.rename(made.venv, tmp_path / "new")
-    with pytest.raises(UserError, match="new: was moved here from .*venv .*; move it back"):
+    with pytest.raises(UserError, match=r"new: was moved here from .*venv .*; move it back"):
         record.load(str(tmp_path / "new"))
 
 
@@ -127,7 +127,7 @@ def test_others_could_have_written_it(made: Record, name: str) -> None:
 
 def test_another_users(made: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-    with pytest.raises(UserError, match="belongs to another user .*: not trusted"):
+    with pytest.raises(UserError, match=r"belongs to another user .*: not trusted"):
         record.load(made.venv)
 
 

@@ -1,4 +1,4 @@
-"""Command line (host): tables of plain text that stay readable in a narrow terminal and in a pipe."""
+"""Command line (host): tables of plain text that can be read in a narrow terminal and in a pipe."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class JailedEnvBuilder(venv.EnvBuilder):
         self._progress = progress
 
     def create(self, env_dir: str) -> None:  # type: ignore[override]  # one absolute str will do
-        with self._progress.step(f"creating {env_dir}"):
+        with self._progress.step(f"{'upgrading' if self.upgrade else 'creating'} {env_dir}"):
             context = self.ensure_directories(env_dir)
             if self._ignored_by_git:
                 write_file(os.path.join(env_dir, ".gitignore"), b"# Created by venvjail\n*\n")
@@ -168,11 +168,8 @@ class JailedEnvBuilder(venv.EnvBuilder):
 def _failure(env: str, arguments: tuple[str, ...], status: int, output: bytes) -> UserError:
     lines = output.decode("utf-8", "replace").strip().splitlines()
     last = lines[-1] if lines else "no output"
+    again = f"{env} has no pip yet; then run: python -m venvjail --upgrade {shlex.quote(env)}"
     if status == EXIT_NO_JAIL and last.startswith("venvjail: "):
-        return JailError(last.removeprefix("venvjail: "))
+        return JailError(f"{last.removeprefix('venvjail: ')} ({again})")
     command = shlex.join(["python", *arguments])
-    again = f"python -m venvjail --upgrade {shlex.quote(env)}"
-    return UserError(
-        f"{env}: has no pip yet: {command} failed in the jail with status {status} "
-        f"({last}); once that is put right, run: {again}"
-    )
+    return UserError(f"{command}: failed in the jail with status {status}: {last} ({again})")

@@ -124,7 +124,8 @@ def _check_entries(paths: VenvPaths) -> None:
         for name in foreign_names(paths):
             path = os.path.join(paths.bin, os.fsdecode(name))
             raise UserError(
-                f"{path}: not made by venvjail, and would run unjailed; move it away, or use --clear"
+                f"{path}: not made by venvjail, and would run unjailed; "
+                "move it away, or use --clear"
             )
 
 

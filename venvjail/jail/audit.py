@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import trio
+
 from fusefs.events import Event, Verdict
 
 log = logging.getLogger("venvjail.jail.audit")

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from venvjail import protocol
-from venvjail.jail.channel import NAMESPACES
+from venvjail.jail import landlock
+from venvjail.jail.channel import namespaces
 from venvjail.layout import VenvPaths
 
 if TYPE_CHECKING:
@@ -118,13 +119,21 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
         connection.send(protocol.pack(protocol.ERROR, [os.fsencode(line)]))
         return False
     decision = jail.environment.decide([os.fsdecode(name) for name in names])
-    answer = [protocol.NAMESPACE + str(flag).encode() for flag, _ in NAMESPACES]
+    answer = [
+        protocol.NAMESPACE + str(flag).encode() for flag, _ in namespaces(jail.prepared.config)
+    ]
+    descriptors = [*jail.namespaces]
+    if jail.ruleset is not None:
+        answer.append(protocol.RULESET + str(landlock.restrict_flags()).encode())
+        descriptors.append(jail.ruleset)
+    if jail.prepared.walls.filter is not None:
+        answer.append(protocol.FILTER + jail.prepared.walls.filter)
     answer.append(protocol.HOME + os.fsencode(facts.home))
     answer += [protocol.WITHHOLD + os.fsencode(name) for name in decision.withheld]
     answer += [
         protocol.ASSIGN + os.fsencode(f"{name}={value}") for name, value in decision.assign.items()
     ]
-    socket.send_fds(connection, [protocol.pack(protocol.OK, answer)], jail.namespaces)
+    socket.send_fds(connection, [protocol.pack(protocol.OK, answer)], descriptors)
     return True
 
 

@@ -7,7 +7,6 @@ import os
 from fusefs.proc import ProcRules
 from fusefs.rules import Kind, Rule, Rules
 from fusefs.view import ViewSettings
-
 from venvjail.config.model import Config
 from venvjail.jail.plan import Facts, within
 from venvjail.record import Record
