@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import pyfuse3
 
 from fusefs.answers import Requests, entry_attributes, no_entry, statfs_answer
-from fusefs.events import Observer
+from fusefs.events import Observer, hides_something
 from fusefs.handles import DirHandle, FileHandle, Handles
 from fusefs.nodes import Node, NodeTable
 from fusefs.rules import Rules
@@ -80,7 +80,9 @@ class Operations(pyfuse3.Operations):
             with self._request("lookup", ctx.pid, parent, name):
                 return self._counted(parent.tree.lookup(parent, name))
         except pyfuse3.FUSEError as error:
-            if error.errno != errno.ENOENT:
+            # What is hidden is not to be remembered as absent: each program that looks for it is
+            # to be an event, and a rule that shows it acts at once.
+            if error.errno != errno.ENOENT or hides_something(error.__cause__):
                 raise
         return no_entry()
 

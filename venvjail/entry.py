@@ -352,10 +352,16 @@ def _run(command: list[str], environment: Environment) -> int:
 
 
 def _say_done(lease: _socket.socket) -> None:
-    """Wait until the host's ``venv/bin`` shows what the command installed, but not for long."""
+    """Wait until the host's ``venv/bin`` shows what the command installed, but not for long.
+
+    And print what the supervisor has to tell of the command.
+    """
     try:
         lease.settimeout(5.0)
         lease.send(protocol.pack(protocol.DONE, []))
-        lease.recv(64)
-    except OSError:
+        _, fields = protocol.unpack(lease.recv(protocol.LIMIT))
+    except (OSError, protocol.ProtocolError):
         return  # the jail has ended; the next start brings venv/bin up to date
+    for field in fields:
+        if field[:1] == protocol.NOTICE:
+            say(field[1:])

@@ -158,4 +158,3 @@ def _time(refusal: Refusal) -> str:
 
 def _key(refusal: Refusal) -> tuple[str, ...]:
     return refusal.exe, refusal.operation, refusal.path, refusal.verdict
-
