@@ -56,11 +56,11 @@ class Operations(pyfuse3.Operations):
 
     def replace_rules(self, rules: Rules, never: tuple[bytes, ...]) -> None:
         """New policy, at once: the kernel's own memory of names lasts a second longer."""
-        self._view.home.replace_rules(rules, never)
+        self._view.home.backing.replace_rules(rules, never)
 
     def never_look_at(self, mountpoint: bytes) -> None:
         """The view is about to be mounted there, on the host that it shows."""
-        self._view.home.never_look_at(mountpoint)
+        self._view.home.backing.never_look_at(mountpoint)
 
     def close(self) -> None:
         """Close every descriptor; the operations are of no use afterwards."""
