@@ -14,7 +14,7 @@ from fusefs import layers
 from fusefs.links import LinkResolver, Shape, Target
 from fusefs.merged import HomeNode, Layer, Place, anchor_of, parent_of, stale
 from fusefs.nodes import Anchor, Descriptors
-from fusefs.places import Places
+from fusefs.places import Places, canonical
 from fusefs.rules import Access, Kind, Rule, Rules
 
 
@@ -24,6 +24,7 @@ class Backing:
     def __init__(self, descriptors: Descriptors, root: HomeNode, home: bytes, store: bytes) -> None:
         self._descriptors = descriptors
         self._home = os.path.realpath(home)
+        self._store = store
         self._unseen: set[bytes] = set()
         self._root = root
         root.opens = 1  # never forgotten, its descriptors never closed
@@ -38,11 +39,11 @@ class Backing:
     # -- the rules over it -----------------------------------------------------------------
 
     def replace_rules(self, rules: Rules, never: Iterable[bytes]) -> None:
-        """Take new rules; nodes that they hide answer ESTALE from now on."""
-        never = [
-            os.path.join(os.path.realpath(os.path.dirname(p)), os.path.basename(p))
-            for p in map(os.path.abspath, never)
-        ]
+        """Take new rules; nodes that they hide answer ESTALE from now on.
+
+        The store is never shown by its host path, whether or not it is in ``never``.
+        """
+        never = [canonical(path) for path in (self._store, *never)]
         prefix = self._home.rstrip(b"/") + b"/"
         inside = [path[len(prefix) :] for path in never if path.startswith(prefix)]
         self.rules = Rules([*rules.rules, *(Rule(path, Kind.NEVER) for path in inside)])

@@ -243,7 +243,8 @@ class Home(ReadableHome):
             self._arrived(replaced, old, old_name)
         elif replaced is not None:
             self._left(replaced, new, new_name)
-        self.backing.places_changed()
+        if any(node is not None and node.is_dir for node in (moved, replaced)):
+            self.backing.places_changed()
 
     def _arrived(self, node: HomeNode, parent: HomeNode, name: bytes) -> None:
         if node.is_dir:
