@@ -107,10 +107,10 @@ def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
     # process may trace it; exec(2) makes the command dumpable again.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     _enter(paths, answer.namespaces)
-    mask = job.block_signals()
+    caller = job.Caller()
     child = posix.fork()
     if child == 0:
-        _become(prepare, environment, directory, answer.home, mask)
+        _become(prepare, environment, directory, answer.home, caller)
     syscalls.clear_capability_sets()
     for fd, _ in answer.namespaces:
         posix.close(fd)
@@ -274,7 +274,11 @@ def _apply_environment(paths: VenvPaths, environment: Environment, answer: Join)
 
 
 def _become(
-    prepare: "Prepare", environment: Environment, directory: bytes, home: bytes, mask: set[int]
+    prepare: "Prepare",
+    environment: Environment,
+    directory: bytes,
+    home: bytes,
+    caller: job.Caller,
 ) -> None:
     """In the child, all namespaces joined: confine this process and run the command in it."""
     try:
@@ -285,7 +289,9 @@ def _become(
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
         # Last of all credential changes: they clear it (prctl(2)).
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
-        job.restore_signals(mask)
+        if caller.entry_is_gone():
+            posix._exit(EXIT_NO_JAIL)
+        caller.restore_signals()
         posix._exit(_run(command, environment))
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not go on
         say(f"cannot run the command: {error}".encode("utf-8", "surrogateescape"))
