@@ -7,14 +7,15 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.commands import run_command
 from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
+from tests.support.processes import Process
 from tests.support.waiting import eventually
 
 
@@ -130,11 +131,15 @@ def test_nothing_above_2_is_inherited(jail: JailedVenv, shared_home: FakeHome) -
     assert sh(shared_home, script, sys.executable, code).stdout != "[0, 1, 2]\n"  # the control
 
 
-def test_a_directory_as_stdin_is_refused(jail: JailedVenv, shared_home: FakeHome) -> None:
-    done = sh(shared_home, "$1 -c 'print(1)' < /", jail.bin / "python")
-    assert done.returncode == 125
-    assert done.stdout == ""
-    assert done.stderr.startswith("venvjail: descriptor 0 is a directory")
+@pytest.mark.parametrize("redirection", ["< /", "1< /", "2< /"])
+def test_a_directory_as_standard_descriptor_is_refused(
+    python: Path, shared_home: FakeHome, redirection: str
+) -> None:
+    """An open directory leads to all that is below it; Python refuses one by itself, too."""
+    ran = shared_home.project / "ran"
+    done = sh(shared_home, f"$1 -c 'open(\"ran\", \"w\")' {redirection}", python)
+    assert done.returncode != 0
+    assert not ran.exists()
 
 
 @pytest.mark.parametrize("cold", [False, True])
@@ -290,21 +295,25 @@ def test_own_exit_status(jail: JailedVenv, status: int) -> None:
     assert (done.returncode, done.stdout) == (status, "")
 
 
-def test_caller_that_ignores_sigchld_may_start_the_jail(jail: JailedVenv) -> None:
+def test_an_odd_caller_may_start_the_jail(jail: JailedVenv) -> None:
+    """Its signals, limits and affinity are its command's, but not the supervisor's."""
     jail.stop()
-    done = run_command(
-        [
-            sys.executable,
-            "-c",
-            "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
-            "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32)); "
-            "os.execv(sys.argv[1], sys.argv[1:])",
-            jail.bin / "python",
-            "-c",
-            "print(1)",
-        ],
-        env=jail.home.env,
-        cwd=jail.home.project,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
-    jail.stop()
+
+    def odd() -> None:
+        inherited()
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+    shown = show(jail.bin / "python", jail.home, odd)
+    assert isinstance(shown["limits"], list)
+    assert shown["limits"][resource.RLIMIT_FSIZE] == [0, -1]
+    status = jail.status
+    assert status is not None
+    limits = resource.prlimit(status.supervisor, resource.RLIMIT_FSIZE)
+    assert limits == (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    assert os.sched_getaffinity(status.supervisor) == os.sched_getaffinity(0)
+    supervisor = Process(status.supervisor)
+    supervisor.kill(signal.SIGTERM)
+    assert supervisor.ended(time.monotonic() + 10)
+    supervisor.close()

@@ -9,7 +9,7 @@ import pexpect
 import pytest
 
 from tests.support.home import FakeHome
-from venvjail.create_command import command
+from venvjail.creation.command import command
 
 COMMAND = (sys.executable, "-m", "venvjail")
 

@@ -15,13 +15,16 @@ import socket
 
 from venvjail import syscalls
 from venvjail.errors import JailError
-from venvjail.jail import init
+from venvjail.jail import init, landlock
 from venvjail.jail.apply import Applier, Scaffold
 from venvjail.jail.channel import FAILED, INIT_PID, VIEW_MOUNTED
 from venvjail.jail.plan import Plan
+from venvjail.jail.walls import Walls
 
 
-def run(channel: socket.socket, scaffold_base: str, plan: Plan, *, user_namespaces: bool) -> None:
+def run(
+    channel: socket.socket, scaffold_base: str, plan: Plan, walls: Walls, *, user_namespaces: bool
+) -> None:
     """Build the jail and become its init.  Does not return.
 
     Failures travel to the supervisor as one line; nothing of the jail outlives one.
@@ -37,13 +40,30 @@ def run(channel: socket.socket, scaffold_base: str, plan: Plan, *, user_namespac
             os._exit(0)
         applier = Applier(scaffold)
         applier.apply(plan)
-        applier.pivot()
-        init.run(channel)
+        ruleset = _pivot(applier, walls)
+        init.run(channel, ruleset, walls.filter)
     except JailError as error:
         _report(channel, str(error))
     except Exception as error:  # noqa: BLE001 - the one boundary of this process; nothing may leave it
         _report(channel, f"cannot build the jail: {type(error).__name__}: {error}")
     os._exit(1)
+
+
+def _pivot(applier: Applier, walls: Walls) -> int | None:
+    """Leave the host's root for the jail's; the Landlock ruleset, whose paths are the jail's."""
+    if walls.grants is None:
+        applier.pivot()
+        return None
+    terminals = list(landlock.open_terminals())
+    applier.pivot()
+    try:
+        grants = ((terminal, landlock.DEVICE) for terminal in terminals)
+        return landlock.create(walls.grants, grants, scoped=True)
+    except OSError as error:
+        raise JailError(f"cannot build the jail: Landlock: {error}") from error
+    finally:
+        for terminal in terminals:
+            os.close(terminal)
 
 
 def _report(channel: socket.socket, line: str) -> None:

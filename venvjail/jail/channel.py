@@ -18,7 +18,7 @@ NAMESPACES = (
 VIEW_MOUNTED = b"F"
 """Builder to supervisor, with the descriptor of /dev/fuse: the view can be served."""
 JAIL_READY = b"R"
-"""Init to supervisor, with the namespace files: commands can join."""
+"""Init to supervisor, with the namespace files and, where the kernel has Landlock, a ruleset."""
 FAILED = b"E"
 """Builder or init to supervisor, followed by one line for the user."""
 ADOPTED = b"A"

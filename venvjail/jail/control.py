@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from venvjail import protocol
+from venvjail.jail import landlock
 from venvjail.jail.channel import NAMESPACES
 from venvjail.layout import VenvPaths
 
@@ -118,12 +119,18 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
         return False
     decision = jail.environment.decide([os.fsdecode(name) for name in names])
     answer = [protocol.NAMESPACE + str(flag).encode() for flag, _ in NAMESPACES]
+    descriptors = [*jail.namespaces]
+    if jail.ruleset is not None:
+        answer.append(protocol.RULESET + str(landlock.restrict_flags()).encode())
+        descriptors.append(jail.ruleset)
+    if jail.prepared.walls.filter is not None:
+        answer.append(protocol.FILTER + jail.prepared.walls.filter)
     answer.append(protocol.HOME + os.fsencode(facts.home))
     answer += [protocol.WITHHOLD + os.fsencode(name) for name in decision.withheld]
     answer += [
         protocol.ASSIGN + os.fsencode(f"{name}={value}") for name, value in decision.assign.items()
     ]
-    socket.send_fds(connection, [protocol.pack(protocol.OK, answer)], jail.namespaces)
+    socket.send_fds(connection, [protocol.pack(protocol.OK, answer)], descriptors)
     return True
 
 

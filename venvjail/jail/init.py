@@ -14,11 +14,15 @@ import socket
 from setproctitle import setproctitle
 
 from venvjail import syscalls
+from venvjail.jail import landlock
 from venvjail.jail.channel import ADOPTED, COUNT, JAIL_READY, NAMESPACES
 
 
-def run(channel: socket.socket) -> None:
-    """Give the jail's namespaces to the supervisor and serve it until it goes.  Does not return."""
+def run(channel: socket.socket, ruleset: int | None, program: bytes | None) -> None:
+    """Give what commands join with to the supervisor and serve it until it goes; no return.
+
+    ``ruleset`` and ``program``, Landlock's and seccomp's, confine init as they do the commands.
+    """
     setproctitle("venvjail: init")
     os.setsid()
     namespaces = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for _, name in NAMESPACES]
@@ -31,8 +35,13 @@ def run(channel: socket.socket) -> None:
     wakeup_read, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-    socket.send_fds(channel, [JAIL_READY], namespaces)
-    for fd in namespaces:
+    descriptors = namespaces if ruleset is None else [*namespaces, ruleset]
+    if ruleset is not None:
+        syscalls.landlock_restrict_self(ruleset, landlock.restrict_flags())
+    if program is not None:
+        syscalls.install_filter(program)
+    socket.send_fds(channel, [JAIL_READY], descriptors)
+    for fd in descriptors:
         os.close(fd)
     _loop(channel, wakeup_read)
     os._exit(0)

@@ -49,6 +49,8 @@ class Jail:
     entries: binwatch.Entries
     init_pid: int = 0
     namespaces: list[int] = field(default_factory=list)
+    ruleset: int | None = None
+    """What each command restricts itself with; None where the kernel has no Landlock."""
     leases: int = 0
     changed: trio.Event = field(default_factory=trio.Event)
     """Set, and replaced, when ``leases`` changes."""
@@ -126,7 +128,9 @@ async def _build(
     with trio.move_on_after(_BUILD_SECONDS) as scope:
         while waiting:
             await trio.lowlevel.wait_readable(jail.channel)
-            message, descriptors, _, _ = socket.recv_fds(jail.channel, _MESSAGE, len(NAMESPACES))
+            message, descriptors, _, _ = socket.recv_fds(
+                jail.channel, _MESSAGE, len(NAMESPACES) + 1
+            )
             kind, text = message[:1], message[1:]
             if kind == VIEW_MOUNTED:
                 mount = f"/dev/fd/{descriptors[0]}"
@@ -134,7 +138,8 @@ async def _build(
             elif kind == INIT_PID:
                 jail.init_pid = int(text)
             elif kind == JAIL_READY:
-                jail.namespaces = descriptors
+                jail.namespaces = descriptors[: len(NAMESPACES)]
+                jail.ruleset = next(iter(descriptors[len(NAMESPACES) :]), None)
             else:
                 reason = text if kind == FAILED else b"the jail's builder died"
                 return reason.decode("utf-8", "surrogateescape")

@@ -13,7 +13,7 @@ import resource
 import signal
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from setproctitle import setproctitle
 
@@ -21,8 +21,9 @@ from venvjail import layout, syscalls
 from venvjail.config import file as configfile
 from venvjail.config.model import Config
 from venvjail.errors import UserError
-from venvjail.jail import builder, guards, host, policy
+from venvjail.jail import builder, grafts, guards, host, policy, walls
 from venvjail.jail.plan import Facts, make_plan
+from venvjail.jail.walls import Walls
 from venvjail.rcfiles import shell_files
 from venvjail.record import Record, load
 
@@ -37,6 +38,7 @@ class Prepared:
     record: Record
     config: Config
     facts: Facts
+    walls: Walls
     placeholders: list[str]
 
 
@@ -95,7 +97,9 @@ def _prepare(paths: layout.VenvPaths) -> Prepared:
     except BaseException:
         guards.release_places(placeholders)
         raise
-    return Prepared(paths, record, config, facts, placeholders)
+    rules = policy.home_rules(config, facts, record)
+    facts = replace(facts, grafts=tuple(grafts.find(rules, home, paths.store)))
+    return Prepared(paths, record, config, facts, walls.decide(facts, config), placeholders)
 
 
 def _raise_descriptor_limit() -> None:
@@ -121,6 +125,7 @@ def _fork_builder(prepared: Prepared, ours: tuple[int, ...]) -> tuple[socket.soc
             theirs,
             prepared.paths.run,
             plan,
+            prepared.walls,
             user_namespaces=prepared.config.jail.user_namespaces.value,
         )
     theirs.close()
