@@ -19,8 +19,7 @@ READ = "print('read ' + input().upper())"
 def test_reading_in_the_background_stops(python: Path, terminal: Terminal) -> None:
     terminal.type(f'{python} -c "{READ}" &')
     terminal.wait_for(lambda: "Stopped" in terminal.ask("jobs"), "stopped by SIGTTIN")
-    terminal.type("fg")
-    terminal.expect("upper())")
+    terminal.continue_job()
     terminal.type("line")
     terminal.expect("read LINE\r\n")
     assert terminal.status() == "0"
@@ -31,7 +30,7 @@ def test_writing_in_the_background_stops_on_request(python: Path, terminal: Term
     terminal.expect(PROMPT)
     terminal.type(f"{python} -c 'print(\"writ\" + \"ten\")' &")
     terminal.wait_for(lambda: "Stopped" in terminal.ask("jobs"), "stopped by SIGTTOU")
-    terminal.type("fg")
+    terminal.continue_job()
     terminal.expect("written\r\n")
     assert terminal.status() == "0"
 
@@ -67,10 +66,8 @@ def test_ctrl_z_in_a_process_group_of_its_own(python: Path, terminal: Terminal) 
     terminal.type(f'{python} -c "{code}"')
     terminal.expect("ready\r\n")
     for _ in range(2):
-        terminal.press("z")
-        terminal.expect("Stopped")
-        terminal.type("fg")
-        terminal.expect("signal.pause()")
+        terminal.stop_job()
+        terminal.continue_job()
     terminal.press("c")
     assert terminal.status() == "9"
 
@@ -81,10 +78,8 @@ def test_job_of_a_script_without_job_control(python: Path, terminal: Terminal) -
     script.write_text(f"{python} -c \"{READ}\"\necho script $?\n", encoding="utf-8")
     terminal.type(f"sh {script}")
     terminal.expect("job.sh\r\n")
-    terminal.press("z")
-    terminal.expect("Stopped")
-    terminal.type("fg")
-    terminal.expect("job.sh\r\n")
+    terminal.stop_job()
+    terminal.continue_job()
     terminal.type("line")
     terminal.expect("read LINE\r\n")
     terminal.expect("script 0\r\n")
@@ -114,12 +109,10 @@ def test_size_of_the_window(python: Path, terminal: Terminal) -> None:
     terminal.expect("200 24\r\n")
     terminal.resize(30, 100)
     terminal.expect("100 30\r\n")
-    terminal.press("z")
-    terminal.expect("Stopped")
+    terminal.stop_job()
     terminal.resize(31, 101)
     assert terminal.ask("stty size") == "31 101"
-    terminal.type("fg")
-    terminal.expect("sys.stdin.read()")
+    terminal.continue_job()
     terminal.resize(32, 102)
     terminal.expect("102 32\r\n")
     terminal.press("d")
@@ -150,18 +143,17 @@ def test_modes_after_a_command_that_changed_them_and_died(
 def test_modes_of_a_stopped_command(python: Path, terminal: Terminal) -> None:
     before = terminal.ask("stty -g")
     code = (
-        "import os, signal, tty; tty.setraw(0); os.write(1, b'raw' + b'!'); "
-        "os.kill(os.getpid(), signal.SIGSTOP); tty.setraw(0); os.write(1, os.read(0, 1) + b'!')"
+        "import os, signal, tty; tty.setraw(0); os.write(1, b'ra' + b'w.'); "
+        "os.kill(os.getpid(), signal.SIGSTOP); tty.setraw(0); os.write(1, os.read(0, 1) + b'.')"
     )
     terminal.type(f'{python} -c "{code}"')
-    terminal.expect("raw!")
+    terminal.expect("raw.")
     terminal.expect("Stopped")
     terminal.expect(PROMPT)
     assert terminal.ask("stty -g") == before
-    terminal.type("fg")
-    terminal.expect("os.write")
+    terminal.continue_job()
     terminal.child.send("\x03")  # of no effect in raw mode
-    terminal.expect("\x03!")
+    terminal.expect("\x03.")
 
 
 def test_command_that_forks_and_ends(python: Path, terminal: Terminal) -> None:
@@ -216,8 +208,7 @@ def test_stopped_job_when_its_shell_ends(
     )
     terminal.type(f'{python} -c "{code}"')
     terminal.expect("ready\r\n")
-    terminal.press("z")
-    terminal.expect("Stopped")
+    terminal.stop_job()
     terminal.leader.kill(signal.SIGKILL)
     eventually(result.exists, "the command has got SIGHUP")
 
@@ -239,8 +230,7 @@ def test_stopped_entry_when_the_jail_is_stopped(jail: JailedVenv, terminal: Term
     """The entry cannot reap its command meanwhile; nobody may wait for that."""
     terminal.type(f"{jail.bin}/python -c 'print(\"rea\" + \"dy\"); input()'")
     terminal.expect("ready\r\n")
-    terminal.press("z")
-    terminal.expect("Stopped")
+    terminal.stop_job()
     done = subprocess.run(
         [jail.bin.parent / ".venvjail/none"] if False else ["true"], check=True
     )
@@ -248,7 +238,7 @@ def test_stopped_entry_when_the_jail_is_stopped(jail: JailedVenv, terminal: Term
     jail.stop()
     assert jail.status is None
     assert jail.python("print('a new jail')", timeout=5) == "a new jail"
-    terminal.type("fg")
+    terminal.continue_job()
     terminal.expect("Killed")
     assert terminal.status() == "137"
 
@@ -259,13 +249,12 @@ def test_stopped_entry_when_the_jail_dies(
 ) -> None:
     terminal.type(f"{jail.bin}/python -c 'print(\"rea\" + \"dy\"); input()'")
     terminal.expect("ready\r\n")
-    terminal.press("z")
-    terminal.expect("Stopped")
+    terminal.stop_job()
     status = jail.status
     assert status is not None
     os.kill(getattr(status, victim), signal.SIGKILL)
     assert jail.python("print('a new jail')", timeout=10) == "a new jail"
-    terminal.type("fg")
+    terminal.continue_job()
     terminal.expect("Killed")
     assert terminal.status() == "137"
 
@@ -277,5 +266,5 @@ def test_entry_stopped_while_it_starts_the_jail(jail: JailedVenv, terminal: Term
     terminal.press("z")
     terminal.wait_for(lambda: "Stopped" in terminal.ask("jobs"), "stopped, maybe in its start")
     assert jail.python("print('second')", timeout=10) == "second"
-    terminal.type("fg")
+    terminal.continue_job()
     terminal.expect("first\r\n")

@@ -113,15 +113,13 @@ def test_ctrl_z_fg_bg(python: Path, terminal: Terminal, programs: Path) -> None:
     terminal.type(f"{python} {programs}/listener.py 1 SIGINT")
     terminal.expect("ready\r\n")
     for _ in range(3):
-        terminal.press("z")
-        terminal.expect("Stopped")
+        terminal.stop_job()
         assert terminal.status() == "148"
         assert terminal.ask("jobs").startswith("[1]+  Stopped")
         terminal.type("bg")
         terminal.expect(PROMPT)
         assert "Running" in terminal.ask("jobs")
-        terminal.type("fg")
-        terminal.expect("listener.py 1 SIGINT\r\n")
+        terminal.continue_job()
     terminal.press("c")
     terminal.expect("got SIGINT\r\n")
     assert terminal.status() == "9"
@@ -130,12 +128,10 @@ def test_ctrl_z_fg_bg(python: Path, terminal: Terminal, programs: Path) -> None:
 def test_sigcont_comes_once(python: Path, terminal: Terminal, programs: Path) -> None:
     terminal.type(f"{python} {programs}/listener.py 2 SIGCONT SIGUSR1")
     terminal.expect("ready\r\n")
-    terminal.press("z")
-    terminal.expect("Stopped")
-    terminal.type("fg")
+    terminal.stop_job()
+    terminal.continue_job()
     terminal.expect("got SIGCONT\r\n")
-    terminal.press("z")
-    terminal.expect("Stopped")
+    terminal.stop_job()
     terminal.type("kill -USR1 %1; fg")
     terminal.match("got SIGCONT (SIGUSR1|SIGCONT)")
     assert terminal.status() == "9"
@@ -147,7 +143,7 @@ def test_stop_is_seen_when_the_command_stops_itself(
     code = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP); print(\"on it\" + \" goes\")"
     terminal.type(f"{python} -c '{code}'")
     terminal.expect("Stopped")
-    terminal.type("fg")
+    terminal.continue_job()
     terminal.expect("on it goes")
     assert terminal.status() == "0"
 

@@ -65,6 +65,17 @@ class Terminal:
         """Press Ctrl and ``key``."""
         self.child.sendcontrol(key)
 
+    def stop_job(self) -> None:
+        """Press Ctrl-Z, and be at bash's prompt with the job stopped."""
+        self.press("z")
+        self.expect("Stopped")
+        self.expect(PROMPT)
+
+    def continue_job(self) -> None:
+        """Type ``fg``; bash's answer, the job's command line, is read."""
+        self.type("fg")
+        self.match(r"fg\r\n([^\r]*)\r\n")
+
     def expect(self, text: str) -> None:
         """Wait for ``text``."""
         self.child.expect_exact(text)
