@@ -14,7 +14,7 @@ import signal
 import sys
 
 from venvjail import entry
-from venvjail.errors import JailError
+from venvjail.errors import EXIT_NO_JAIL, JailError
 from venvjail.layout import VenvPaths
 from venvjail.record import Record, load
 
@@ -51,12 +51,19 @@ def start_supervisor(paths: VenvPaths) -> None:
     finally:
         os.close(lock)
     if result != b"R":
-        reason = result[1:].decode("utf-8", "surrogateescape")
-        raise JailError(reason or f"the jail's supervisor died at its start; see {paths.run}/log")
+        raise _failure(result, paths)
+
+
+def _failure(result: bytes, paths: VenvPaths) -> JailError:
+    if result[:1] != b"E":
+        return JailError(f"the jail's supervisor died at its start; see {paths.run}/log")
+    error = JailError(result[4:].decode("utf-8", "surrogateescape"))
+    error.exit_status = int(result[1:4])
+    return error
 
 
 def _launch(paths: VenvPaths, record: Record, lock: int) -> bytes:
-    """Start the supervisor apart from this process; what it says: ``R``, or ``E`` and a reason."""
+    """Start the supervisor apart from this process; what it says: ``R``, or ``E`` and why."""
     ready_read, ready_write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -108,8 +115,8 @@ def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
         os.execve(record.python, [*arguments, *record.roots], environment)
     except OSError as error:
         line = (
-            f"Ecannot start {record.python}: {error.strerror}; venvjail was installed there: "
-            f"install it again, then: python -m venvjail --upgrade {paths.env}"
+            f"E{EXIT_NO_JAIL}cannot start {record.python}: {error.strerror}; venvjail was "
+            f"installed there: install it again, then: python -m venvjail --upgrade {paths.env}"
         )
         os.write(ready, os.fsencode(line))
         sys.exit(1)

@@ -18,7 +18,7 @@ import trio
 
 from venvjail import protocol
 from venvjail.jail import landlock
-from venvjail.jail.channel import NAMESPACES
+from venvjail.jail.channel import namespaces
 from venvjail.layout import VenvPaths
 
 if TYPE_CHECKING:
@@ -118,7 +118,9 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
         connection.send(protocol.pack(protocol.ERROR, [os.fsencode(line)]))
         return False
     decision = jail.environment.decide([os.fsdecode(name) for name in names])
-    answer = [protocol.NAMESPACE + str(flag).encode() for flag, _ in NAMESPACES]
+    answer = [
+        protocol.NAMESPACE + str(flag).encode() for flag, _ in namespaces(jail.prepared.config)
+    ]
     descriptors = [*jail.namespaces]
     if jail.ruleset is not None:
         answer.append(protocol.RULESET + str(landlock.restrict_flags()).encode())
