@@ -55,14 +55,22 @@ class Jail:
     namespaces: list[int] = field(default_factory=list)
     ruleset: int | None = None
     """What each command restricts itself with; None where the kernel has no Landlock."""
-    leases: int = 0
+    leases: list[int] = field(default_factory=list)
+    """The pids on the host of the entries whose commands run."""
     changed: trio.Event = field(default_factory=trio.Event)
     """Set, and replaced, when ``leases`` changes."""
     asking: trio.Lock = field(default_factory=trio.Lock)
     """Held while init's answer is awaited."""
 
-    def lease_changed(self, by: int) -> None:
-        self.leases += by
+    def take_lease(self, entry: int) -> None:
+        self.leases.append(entry)
+        self._leases_changed()
+
+    def end_lease(self, entry: int) -> None:
+        self.leases.remove(entry)
+        self._leases_changed()
+
+    def _leases_changed(self) -> None:
         self.changed.set()
         self.changed = trio.Event()
 
@@ -240,7 +248,7 @@ async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.Can
         with trio.move_on_after(linger):
             await jail.changed.wait()
             continue
-        if jail.leases == 0 and not await jail.count_processes() and _may_end(jail, listener):
+        if not jail.leases and not await jail.count_processes() and _may_end(jail, listener):
             scope.cancel()
             return
 
@@ -254,7 +262,7 @@ def _may_end(jail: Jail, listener: socket.socket) -> bool:
     lock = os.open(jail.prepared.paths.run + "/lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if jail.leases == 0 and not control.connection_waits(listener):
+        if not jail.leases and not control.connection_waits(listener):
             lock = -1  # kept open, and locked, on purpose
             return True
     except BlockingIOError:
