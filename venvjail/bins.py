@@ -97,7 +97,8 @@ def new_shell_text(entry: str) -> bytes:
 # Starts a new shell in the jail of this venv. Run it or source it: your own shell stays as it is,
 # and is there again when the new one ends. Arguments are ignored.
 /bin/sh -c 'test -x "$1" && exec "$1"
-echo "venvjail: $1 is missing: if the venv was moved, move it back or create a new one" >&2
+echo "venvjail: $1 is missing: if the venv was moved," \\
+    "move it back or make it anew: python -m venvjail --clear VENV" >&2
 exit 125' venvjail %b
 """ % shell_word(os.fsencode(entry))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import select
 import signal
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 from venvjail import protocol
 from venvjail.entry import connect
@@ -55,7 +57,19 @@ def status(paths: VenvPaths) -> Status | None:
     if not message:
         return None
     _, fields = protocol.unpack(message)
-    return Status(**json.loads(fields[0]))
+    return _parse(paths, json.loads(fields[0]))
+
+
+def _parse(paths: VenvPaths, answer: dict[str, Any]) -> Status:
+    """The jail may be of another venvjail than this one: installed elsewhere, or upgraded since."""
+    known = {field.name for field in dataclasses.fields(Status)}
+    try:
+        return Status(**{name: value for name, value in answer.items() if name in known})
+    except TypeError:
+        raise JailError(
+            f"the jail of {paths.env} was started by another version of venvjail; "
+            f"end it: venvjail stop {paths.env}"
+        ) from None
 
 
 def stop(paths: VenvPaths) -> bool:

@@ -59,7 +59,7 @@ def load(env_dir: str) -> Record:
     if os.path.realpath(record.venv) != os.path.realpath(env_dir):
         raise UserError(
             f"{env_dir}: was moved here from {record.venv}, the path its programs "
-            "name; move it back, or delete it and create a new one"
+            f"name; move it back or make it anew: {_again('--clear', env_dir)}"
         )
     return record
 

@@ -50,7 +50,7 @@ def test_inside_another_venv(tmp_path: Path, below: str) -> None:
     (tmp_path / "venv/.venvjail").mkdir(parents=True)
     (tmp_path / "alias").symlink_to(tmp_path / "venv")
     for name in ("venv", "alias"):
-        with pytest.raises(UserError, match=f"inside the venv {tmp_path}/venv, whose jail"):
+        with pytest.raises(UserError, match=r"inside the venv .*, whose jail"):
             check_location(str(tmp_path / name / below / "new"), "/home/alice")
 
 
@@ -122,7 +122,7 @@ class TestOwn:
         contents(own, upgrade=True)
         (own / "bin/tool").write_text("#!/bin/sh\n", encoding="utf-8")
         for options in ({}, {"upgrade": True}):
-            with pytest.raises(UserError, match="bin/tool: not made by venvjail"):
+            with pytest.raises(UserError, match="bin/tool: not made by venvjail, and"):
                 contents(own, **options)
         contents(own, clear=True)
 

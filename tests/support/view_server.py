@@ -23,11 +23,12 @@ async def _serve(operations: Operations, mountpoint: str) -> None:
     def ready() -> None:
         print("ready", flush=True)  # noqa: T201 - the test waits for this line
 
+    options = {"default_permissions"}
+    if mountpoint.startswith("/dev/fd/"):
+        options.add("allow_other")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_cancel_on_sigterm, nursery.cancel_scope)
-        await serve(
-            operations, mountpoint, options=frozenset(("default_permissions",)), ready=ready
-        )
+        await serve(operations, mountpoint, options=frozenset(options), ready=ready)
         nursery.cancel_scope.cancel()
 
 

@@ -98,9 +98,8 @@ def test_venv_that_was_moved_is_one_line(tmp_path: Path) -> None:
     done = run(SHELLS["dash"], '"$SCRIPT"', str(script), tmp_path)
     assert done.returncode == 125
     assert done.stdout == ""
-    assert done.stderr == (
-        f"venvjail: {entry} is missing: if the venv was moved, move it back or create a new one\n"
-    )
+    assert done.stderr.startswith(f"venvjail: {entry} is missing: if the venv was moved, ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_shellcheck_finds_nothing(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def _report(made: Created, typed: str, options: CreateOptions, progress: Progres
     if made.project is not None:
         writable = made.project.path or f"only {typed}"
         progress.say(f"  writable    {writable} ({made.project.reason})")
+    kept = " (kept)" if made.project is None else ""
+    progress.say(f"  config      {VenvPaths(typed).config}{kept}")
     if options.clear:
-        progress.say(f"  kept        {os.path.join(typed, 'home')} and the config")
-    progress.say(f"  config      {VenvPaths(typed).config}")
+        progress.say(f"  home        {VenvPaths(typed).store} (kept)")

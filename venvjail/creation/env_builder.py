@@ -65,7 +65,7 @@ class JailedEnvBuilder(venv.EnvBuilder):
         self._progress = progress
 
     def create(self, env_dir: str) -> None:  # type: ignore[override]  # one absolute str will do
-        with self._progress.step(f"creating {env_dir}"):
+        with self._progress.step(f"{'upgrading' if self.upgrade else 'creating'} {env_dir}"):
             context = self.ensure_directories(env_dir)
             if self._ignored_by_git:
                 write_file(os.path.join(env_dir, ".gitignore"), b"# Created by venvjail\n*\n")

@@ -39,9 +39,8 @@ def gather(
     """All facts for the plan; JailError where the host is not as a jail needs it."""
     place = project(config, home)
     guarded = _guards(paths, config, record, place)
-    base_prefix = os.path.realpath(record.base_prefix)
-    if base_prefix == home:
-        raise JailError(f"the Python interpreter's prefix {base_prefix} is your home itself")
+    if os.path.realpath(record.base_prefix) == home:
+        raise JailError(f"the Python interpreter's prefix {record.base_prefix} is your home itself")
     covered = (home, "/run", "/tmp", "/var/tmp", *((place,) if place else ()))
     return Facts(
         paths=paths,
@@ -53,7 +52,6 @@ def gather(
         other_homes=tuple(_other_homes(home)),
         guards=tuple(sorted(guarded.read_only)),
         other_states=tuple(sorted(guarded.hidden)),
-        interpreter=base_prefix if within(base_prefix, home) else None,
         hide=tuple(os.path.realpath(item.value) for item in config.filesystem.hide),
         writable=tuple(_writable(config, home)),
         sockets=tuple(_sockets(covered)),

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from venvjail.jail.grafts import Graft
 from venvjail.layout import JAIL_FILES, VenvPaths
 
 
@@ -139,8 +140,8 @@ class Facts:
     """Existing paths in the project that the host will run or trust later."""
     other_states: tuple[str, ...] = ()
     """State directories and stores of other venvs within the project."""
-    interpreter: str | None = None
-    """``sys.base_prefix`` where that lies in the home."""
+    grafts: tuple[Graft, ...] = ()
+    """Where the kernel serves the home instead of the view."""
     hide: tuple[str, ...] = ()
     """``[filesystem] hide``."""
     writable: tuple[str, ...] = ()
@@ -178,7 +179,10 @@ def make_plan(facts: Facts, proc_allow: frozenset[str]) -> Plan:
         # Not Hide: the home in use, or the project, may lie below and need a mount point there.
         *(Tmpfs(home) for home in facts.other_homes),
         *(View("home", home) for home in (facts.home, *facts.home_aliases)),
-        *_interpreter(facts),
+        *(
+            Bind(graft.source, f"{facts.home}/{graft.path}", graft.writable)
+            for graft in facts.grafts
+        ),
         *(Hide(path) for path in facts.hide),
         *(Bind(path, path, writable=True) for path in facts.writable),
         *_project(facts),
@@ -220,11 +224,6 @@ def _run(facts: Facts) -> Iterator[Step]:
         yield File(f"{JAIL_FILES}/{name}", content)
     for path in facts.run:
         yield Bind(path, path)
-
-
-def _interpreter(facts: Facts) -> Iterator[Step]:
-    if facts.interpreter is not None:
-        yield Bind(facts.interpreter, facts.interpreter)
 
 
 def _project(facts: Facts) -> Iterator[Step]:

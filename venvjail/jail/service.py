@@ -31,6 +31,7 @@ from venvjail.jail.channel import (
     VIEW_MOUNTED,
 )
 from venvjail.jail.supervisor import Prepared
+from venvjail.jail.witness import Witness
 
 log = logging.getLogger("venvjail.jail.service")
 
@@ -69,16 +70,26 @@ class Jail:
 
 
 def run(
-    prepared: Prepared, channel: socket.socket, builder_pid: int, lock: int, ready: int
+    prepared: Prepared,
+    witness: Witness,
+    channel: socket.socket,
+    builder_pid: int,
+    lock: int,
+    ready: int,
 ) -> None:
     """Serve the jail until it ends; raises JailError where it cannot be built."""
-    trio.run(_main, prepared, channel, builder_pid, lock, ready)
+    recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home, witness.executable)
+    trio.run(_main, prepared, recorder, channel, builder_pid, lock, ready)
 
 
 async def _main(
-    prepared: Prepared, channel: socket.socket, builder_pid: int, lock: int, ready: int
+    prepared: Prepared,
+    recorder: audit.Recorder,
+    channel: socket.socket,
+    builder_pid: int,
+    lock: int,
+    ready: int,
 ) -> None:
-    recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home)
     jail = Jail(
         prepared,
         channel,

@@ -13,7 +13,7 @@ import resource
 import signal
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from setproctitle import setproctitle
 
@@ -21,7 +21,7 @@ from venvjail import layout, syscalls
 from venvjail.config import file as configfile
 from venvjail.config.model import Config
 from venvjail.errors import UserError
-from venvjail.jail import builder, guards, host, policy, walls
+from venvjail.jail import builder, grafts, guards, host, landlock, policy, walls, witness
 from venvjail.jail.plan import Facts, make_plan
 from venvjail.jail.walls import Walls
 from venvjail.rcfiles import shell_files
@@ -58,9 +58,12 @@ def main(venv: str, lock: int, ready: int) -> None:
         prepared = _prepare(layout.VenvPaths(venv))
         placeholders = prepared.placeholders
         channel, builder_pid = _fork_builder(prepared, (lock, ready))
+        watcher = witness.start((lock, ready, channel.fileno()))
         from venvjail.jail import service  # imports trio and pyfuse3
 
-        service.run(prepared, channel, builder_pid, lock, ready)
+        # Now, not before: the first import of a module writes its compiled file.
+        _confine(prepared)
+        service.run(prepared, watcher, channel, builder_pid, lock, ready)
     except UserError as error:
         _say_failed(ready, str(error))
         sys.exit(1)
@@ -97,7 +100,24 @@ def _prepare(paths: layout.VenvPaths) -> Prepared:
     except BaseException:
         guards.release_places(placeholders)
         raise
+    rules = policy.home_rules(config, facts, record)
+    grafts.make_always(rules, paths.store)
+    facts = replace(facts, grafts=tuple(grafts.find(rules, home, paths.store)))
     return Prepared(paths, record, config, facts, walls.decide(facts, config), placeholders)
+
+
+def _confine(prepared: Prepared) -> None:
+    """Take from this process all write access that it does not need.
+
+    It serves a hostile peer with the user's rights: should it be talked into opening a wrong path,
+    the kernel says no.
+    """
+    if not landlock.usable():
+        return  # logged with the jail's walls
+    ruleset = landlock.create(landlock.supervisor_grants(prepared.paths, prepared.placeholders))
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    syscalls.landlock_restrict_self(ruleset, landlock.restrict_flags())
+    os.close(ruleset)
 
 
 def _raise_descriptor_limit() -> None:
