@@ -123,7 +123,6 @@ def supervisor_grants(paths: VenvPaths, placeholders: Iterable[str]) -> tuple[Gr
     return (
         *(Grant(path, TREE) for path in (paths.store, paths.state, paths.bin)),
         *(Grant(parent, REMOVE_DIR) for parent in parents),
-        Grant("/dev/null", CONTENT),
     )
 
 
