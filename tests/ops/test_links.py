@@ -169,7 +169,9 @@ def test_a_chain_through_the_hidden_to_the_visible_points_straight_there(
     (layout.host / "dotfiles/out").symlink_to("/etc/passwd")
     (layout.host / "in").symlink_to("dotfiles/hop")
     (layout.host / "out").symlink_to("dotfiles/out")
-    client = allow(layout, "in", "out")
+    (layout.host / "by").symlink_to("dotfiles/more/../../.bashrc")
+    client = allow(layout, "in", "out", "by")
+    assert client.readlink("home/by") == str(layout.host / ".bashrc")
     assert client.readlink("home/in") == str(layout.host / ".bashrc")
     assert client.readlink("home/out") == "/etc/passwd"
     client.operations.close()
