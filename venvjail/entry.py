@@ -36,18 +36,24 @@ _ATTEMPTS = 10
 class Join:
     """The supervisor's answer: what the command needs of the jail."""
 
-    __slots__ = ("assign", "home", "lease", "namespaces", "withhold")
+    __slots__ = ("assign", "filter", "home", "lease", "namespaces", "ruleset", "withhold")
 
     def __init__(self, lease: _socket.socket, fields: list[bytes], descriptors: list[int]) -> None:
         self.lease = lease
         self.home = b"/"
         self.namespaces: list[tuple[int, int]] = []
+        self.ruleset: tuple[int, int] | None = None
+        self.filter = b""
         self.withhold: list[bytes] = []
         self.assign: Environment = {}
         for field in fields:
             kind, value = field[:1], field[1:]
             if kind == protocol.NAMESPACE:
                 self.namespaces.append((descriptors.pop(0), int(value)))
+            elif kind == protocol.RULESET:
+                self.ruleset = descriptors.pop(0), int(value)
+            elif kind == protocol.FILTER:
+                self.filter = value
             elif kind == protocol.HOME:
                 self.home = value
             elif kind == protocol.WITHHOLD:
@@ -107,10 +113,10 @@ def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
     # process may trace it; exec(2) makes the command dumpable again.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     _enter(paths, answer.namespaces)
-    mask = job.block_signals()
+    caller = job.Caller()
     child = posix.fork()
     if child == 0:
-        _become(prepare, environment, directory, answer.home, mask)
+        _become(prepare, environment, directory, answer, caller)
     syscalls.clear_capability_sets()
     for fd, _ in answer.namespaces:
         posix.close(fd)
@@ -179,7 +185,8 @@ def _check_standard_descriptors() -> None:
         try:
             mode = posix.fstat(fd).st_mode
         except OSError:
-            posix.open("/dev/null", posix.O_RDWR)  # gets the lowest free number: fd
+            # Gets the lowest free number, fd, and is closed again at exec, as all that Python opens.
+            posix.open("/dev/null", posix.O_RDWR)
             continue
         if mode & 0o170000 == 0o040000:
             raise JailError(f"descriptor {fd} is a directory; redirect it from a file instead")
@@ -274,18 +281,28 @@ def _apply_environment(paths: VenvPaths, environment: Environment, answer: Join)
 
 
 def _become(
-    prepare: "Prepare", environment: Environment, directory: bytes, home: bytes, mask: set[int]
+    prepare: "Prepare",
+    environment: Environment,
+    directory: bytes,
+    answer: Join,
+    caller: job.Caller,
 ) -> None:
     """In the child, all namespaces joined: confine this process and run the command in it."""
     try:
-        _change_directory(directory, home)
+        _change_directory(directory, answer.home)
         _drop_stale_tmpdir(environment)
         command = prepare(environment)
         syscalls.drop_capabilities()
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        if answer.ruleset is not None:
+            syscalls.landlock_restrict_self(*answer.ruleset)
         # Last of all credential changes: they clear it (prctl(2)).
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
-        job.restore_signals(mask)
+        if caller.entry_is_gone():
+            posix._exit(EXIT_NO_JAIL)
+        caller.restore_signals()
+        if answer.filter:
+            syscalls.install_filter(answer.filter)
         posix._exit(_run(command, environment))
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not go on
         say(f"cannot run the command: {error}".encode("utf-8", "surrogateescape"))

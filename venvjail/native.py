@@ -9,6 +9,7 @@ from _ctypes import (
     FUNCFLAG_USE_ERRNO,
     CFuncPtr,
     _SimpleCData,
+    addressof,
     dlopen,
     dlsym,
     get_errno,
@@ -65,6 +66,11 @@ def call(name: str, *arguments: int | bytes | Long) -> int:
 def syscall(number: int, *arguments: int | bytes | Long) -> int:
     """syscall(2), arguments as for ``call``."""
     return _checked(_syscall(Long(number), *arguments))
+
+
+def address_of(buffer: bytearray) -> int:
+    """Where the content of ``buffer``, 4 bytes at least, lies while it lives and is not resized."""
+    return addressof(Int.from_buffer(buffer))
 
 
 def _checked(result: "Any") -> int:

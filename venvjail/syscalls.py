@@ -9,7 +9,7 @@ The entry imports this module, so nothing heavy is imported here.
 
 import sys
 
-from venvjail.native import Long, call, syscall
+from venvjail.native import Long, address_of, call, syscall
 
 # unshare(2), setns(2)
 CLONE_NEWNS = 0x00020000
@@ -45,6 +45,7 @@ AT_SYMLINK_NOFOLLOW = 0x100
 
 # openat2(2)
 O_PATH = 0o10000000
+RESOLVE_NO_XDEV = 0x01
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_IN_ROOT = 0x10
@@ -52,6 +53,7 @@ RESOLVE_IN_ROOT = 0x10
 # prctl(2)
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
+_PR_SET_SECCOMP = 22
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
@@ -73,6 +75,12 @@ _NR_OPEN_TREE = 428
 _NR_MOVE_MOUNT = 429
 _NR_OPENAT2 = 437
 _NR_MOUNT_SETATTR = 442
+_NR_LANDLOCK_CREATE_RULESET = 444
+_NR_LANDLOCK_ADD_RULE = 445
+_NR_LANDLOCK_RESTRICT_SELF = 446
+_LANDLOCK_CREATE_RULESET_VERSION = 1
+_LANDLOCK_RULE_PATH_BENEATH = 1
+_SECCOMP_MODE_FILTER = 2
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 
 
@@ -159,6 +167,44 @@ def mount_setattr(fd: int, attributes: int, recursive: bool) -> None:
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     attr = _words(attributes, 0, 0, 0)
     syscall(_NR_MOUNT_SETATTR, fd, b"", flags, attr, Long(len(attr)))
+
+
+def landlock_abi() -> int:
+    """The version of Landlock that the kernel offers; OSError where it offers none."""
+    return syscall(_NR_LANDLOCK_CREATE_RULESET, Long(0), Long(0), _LANDLOCK_CREATE_RULESET_VERSION)
+
+
+def landlock_create_ruleset(handled: int, scoped: int) -> int:
+    """A ruleset that denies the LANDLOCK_ACCESS_FS_* in ``handled``, as a descriptor.
+
+    ``scoped`` are LANDLOCK_SCOPE_*, which kernels before ABI 6 know as 0 only.
+    """
+    attr = _words(handled, 0, scoped) if scoped else _words(handled)
+    return syscall(_NR_LANDLOCK_CREATE_RULESET, attr, Long(len(attr)), 0)
+
+
+def landlock_allow_beneath(ruleset: int, fd: int, access: int) -> None:
+    """Allow the LANDLOCK_ACCESS_FS_* in ``access`` for the file ``fd`` and all beneath it."""
+    # struct landlock_path_beneath_attr is packed: 12 bytes.
+    attr = _words(access) + fd.to_bytes(4, sys.byteorder)
+    syscall(_NR_LANDLOCK_ADD_RULE, ruleset, _LANDLOCK_RULE_PATH_BENEATH, attr, 0)
+
+
+def landlock_restrict_self(ruleset: int, flags: int) -> None:
+    """Confine the calling thread for good; no_new_privs must be set.  landlock(7)."""
+    syscall(_NR_LANDLOCK_RESTRICT_SELF, ruleset, flags)
+
+
+def install_filter(program: bytes) -> None:
+    """Filter the calling thread's system calls for good; no_new_privs must be set.  seccomp(2).
+
+    ``program`` is an array of ``struct sock_filter``, 8 bytes each.
+    """
+    instructions = bytearray(program)
+    # struct sock_fprog: a 16-bit length, padding and a pointer.  The machines that have a filter
+    # are little-endian, so the length and its padding are one word.
+    fprog = bytearray(_words(len(program) // 8, address_of(instructions)))
+    prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, address_of(fprog))
 
 
 def watch_names(directory: str) -> int:

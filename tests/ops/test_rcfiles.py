@@ -120,8 +120,7 @@ def test_users_own_file_and_the_venv(start: Start, shell: str) -> None:
     assert terminal.ask("printenv PYTHONHOME ENV ZDOTDIR | wc -l") == (
         "1" if shell == "dash" else "0"
     )
-    names = {line.partition("=")[0] for line in terminal.ask("printenv").splitlines()}
-    assert not [name for name in names if "venvjail" in name.lower()]
+    assert "venvjail" not in terminal.ask("printenv | cut -d= -f1")
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -97,15 +97,20 @@ class FakeHome:
         assert done.returncode == 0, f"status {done.returncode}: {argv}\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    def snapshot(self) -> dict[str, str]:
+    def snapshot(self, without: Path | None = None) -> dict[str, str]:
         """Return what each name below the home is, to be compared later.
 
-        A file is its mode and content, a symlink its target, anything else its mode.
+        A file is its mode and content, a symlink its target, anything else its mode.  ``without``
+        is left out, and all below it.
         """
-        return {
-            os.path.relpath(path, self.root): _describe(path)
-            for path in sorted(self.root.rglob("*"))
-        }
+        found = {}
+        for directory, subdirectories, files in os.walk(self.root):
+            inside = [Path(directory, name) for name in (*subdirectories, *files)]
+            found.update({path: _describe(path) for path in inside if path != without})
+            subdirectories[:] = [
+                name for name in subdirectories if Path(directory, name) != without
+            ]
+        return {os.path.relpath(path, self.root): found[path] for path in sorted(found)}
 
     def _make_repository(self) -> None:
         self.check(["git", "init", "--quiet", "--initial-branch=main"])

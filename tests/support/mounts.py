@@ -13,11 +13,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from fusefs.rules import Rule
+from tests.support.layouts import RULES, Layout
 
 PATIENCE = 10.0
 
@@ -31,62 +31,42 @@ def poll(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) ->
         time.sleep(0.01)
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where a test's files are, all below one temporary directory."""
-
-    base: Path
-
-    @property
-    def host(self) -> Path:
-        """The host's home."""
-        return self.base / "alice"
-
-    @property
-    def store(self) -> Path:
-        """The store, in the host's home as it is for a user."""
-        return self.host / "proj" / "venv" / "home"
-
-    @property
-    def mountpoint(self) -> Path:
-        """Where the view is mounted."""
-        return self.base / "mnt"
-
-    def make(self) -> Layout:
-        """Create the directories."""
-        self.store.mkdir(parents=True)
-        self.mountpoint.mkdir()
-        return self
-
-
 class MountedView:
-    """A view mounted for as long as the context lasts; ``home`` and ``proc`` are in it."""
+    """A view mounted for as long as the context lasts; ``home`` and ``proc`` are in it.
+
+    ``adopt`` is a descriptor of /dev/fuse that is mounted already, in another namespace.
+    """
 
     def __init__(
         self,
         layout: Layout,
-        rules: Iterable[Rule],
+        rules: Iterable[Rule] = RULES,
         *,
-        never: Iterable[Path] = (),
+        mountpoint: Path | None = None,
+        adopt: int | None = None,
         descriptors: int | None = None,
         trace: bool = False,
+        false_alarms: int = 0,
     ) -> None:
         self.layout = layout
-        self.home = layout.mountpoint / "home"
-        self.proc = layout.mountpoint / "proc"
+        self.mountpoint = mountpoint or layout.mountpoint
+        self.home = self.mountpoint / "home"
+        self.proc = self.mountpoint / "proc"
         self.expected_log = ""
         self._log = layout.base / "server.log"
         self._events = layout.base / "events.jsonl"
         self._settings = {
             "home": str(layout.host),
             "store": str(layout.store),
-            "mountpoint": str(layout.mountpoint),
+            "mountpoint": str(self.mountpoint) if adopt is None else f"/dev/fd/{adopt}",
             "rules": [[os.fsdecode(rule.path), rule.kind.name] for rule in rules],
-            "never": [str(path) for path in (layout.store, *never)],
+            "never": [str(path) for path in layout.never],
             "descriptors": descriptors,
             "trace": trace,
+            "false_alarms": false_alarms,
             "events": str(self._events),
         }
+        self._adopt = adopt
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -99,7 +79,7 @@ class MountedView:
     def is_mounted(self) -> bool:
         """Whether the kernel lists the mount."""
         listed = Path("/proc/self/mounts").read_text().split("\n")
-        return any(line.split(" ")[1:2] == [str(self.layout.mountpoint)] for line in listed)
+        return any(line.split(" ")[1:2] == [str(self.mountpoint)] for line in listed)
 
     def events(self, operation: str | None = None) -> list[dict[str, object]]:
         """The events so far, of one operation or all."""
@@ -119,6 +99,7 @@ class MountedView:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                pass_fds=() if self._adopt is None else (self._adopt,),
                 cwd=Path(__file__).parents[2],
             )
         assert self.process.stdin is not None
@@ -147,7 +128,7 @@ class MountedView:
                 self.process.wait()
         leftover = self.is_mounted
         if leftover:
-            subprocess.run(["fusermount3", "-uz", self.layout.mountpoint], check=True)
+            subprocess.run(["fusermount3", "-uz", self.mountpoint], check=True)
         if error is not None:
             return
         log = self._log.read_text()

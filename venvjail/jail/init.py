@@ -10,18 +10,28 @@ import os
 import select
 import signal
 import socket
+from typing import NoReturn
 
 from setproctitle import setproctitle
 
 from venvjail import syscalls
-from venvjail.jail.channel import ADOPTED, COUNT, JAIL_READY, NAMESPACES
+from venvjail.jail import landlock
+from venvjail.jail.channel import ADOPTED, COUNT, JAIL_READY
 
 
-def run(channel: socket.socket) -> None:
-    """Give the jail's namespaces to the supervisor and serve it until it goes.  Does not return."""
+def run(
+    channel: socket.socket,
+    own: tuple[tuple[int, str], ...],
+    ruleset: int | None,
+    program: bytes | None,
+) -> NoReturn:
+    """Give what commands join with to the supervisor and serve it until it goes.
+
+    ``ruleset`` and ``program``, Landlock's and seccomp's, confine init as they do the commands.
+    """
     setproctitle("venvjail: init")
     os.setsid()
-    namespaces = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for _, name in NAMESPACES]
+    namespaces = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for _, name in own]
     # Only now: the files of a non-dumpable process belong to root (ptrace(2), proc(5)), and from
     # here on no jailed process may trace init or look into its /proc directory.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
@@ -31,8 +41,13 @@ def run(channel: socket.socket) -> None:
     wakeup_read, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-    socket.send_fds(channel, [JAIL_READY], namespaces)
-    for fd in namespaces:
+    descriptors = namespaces if ruleset is None else [*namespaces, ruleset]
+    if ruleset is not None:
+        syscalls.landlock_restrict_self(ruleset, landlock.restrict_flags())
+    if program is not None:
+        syscalls.install_filter(program)
+    socket.send_fds(channel, [JAIL_READY], descriptors)
+    for fd in descriptors:
         os.close(fd)
     _loop(channel, wakeup_read)
     os._exit(0)

@@ -1,0 +1,36 @@
+"""Supervisor (host): what confines each process of a jail besides its namespaces.
+
+Decided before the jail is built, handed to its init, and by the supervisor to every command.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from venvjail.config.model import Config
+from venvjail.jail import landlock, seccomp
+from venvjail.jail.plan import Facts
+
+log = logging.getLogger("venvjail.jail.walls")
+
+
+@dataclass(frozen=True)
+class Walls:
+    """``grants`` is None where the kernel has no Landlock, ``filter`` where we have no filter."""
+
+    grants: tuple[landlock.Grant, ...] | None
+    filter: bytes | None
+
+
+def decide(facts: Facts, config: Config) -> Walls:
+    """The walls for a jail on this machine; what is missing is logged."""
+    grants = None
+    if landlock.usable():
+        grants = landlock.jail_grants(facts)
+    else:
+        log.warning("the kernel has no usable Landlock: the jail has one wall less")
+    program = seccomp.program(user_namespaces=config.jail.user_namespaces.value)
+    if program is None:
+        log.warning("no seccomp filter for this machine: system calls are not filtered")
+    return Walls(grants, program)
