@@ -25,7 +25,7 @@ def make_way(env_dir: str) -> None:
             continue
         if status is None or not status.project or not is_within(place, status.project):
             continue
-        if status.commands or status.processes:
+        if status.entries or status.processes:
             raise UserError(
                 f"{env_dir}: programs run in the jail of {paths.env}, which can write there; "
                 f"end them first: venvjail stop {paths.env}"

@@ -105,6 +105,7 @@ def jail_grants(facts: Facts) -> tuple[Grant, ...]:
         facts.paths.env,
         "/dev/shm",
         f"/run/user/{facts.uid}",
+        *facts.runtimes,
     ]
     # Each device by itself too: a standard stream that the caller redirected to /dev/null is that
     # file below the host's /dev, and programs open it anew as /dev/stdout.
