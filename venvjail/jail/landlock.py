@@ -105,6 +105,7 @@ def jail_grants(facts: Facts) -> tuple[Grant, ...]:
         facts.paths.env,
         "/dev/shm",
         f"/run/user/{facts.uid}",
+        *facts.runtimes,
     ]
     # Each device by itself too: a standard stream that the caller redirected to /dev/null is that
     # file below the host's /dev, and programs open it anew as /dev/stdout.
@@ -122,7 +123,6 @@ def supervisor_grants(paths: VenvPaths, placeholders: Iterable[str]) -> tuple[Gr
     return (
         *(Grant(path, TREE) for path in (paths.store, paths.state, paths.bin)),
         *(Grant(parent, REMOVE_DIR) for parent in parents),
-        Grant("/dev/null", CONTENT),
     )
 
 

@@ -19,9 +19,10 @@ import trio
 from fusefs.operations import Operations
 from fusefs.serve import serve
 from fusefs.view import raise_descriptor_limit
+from venvjail import syscalls
 from venvjail.config.environment import EnvironmentRules
 from venvjail.errors import EXIT_NO_JAIL, UserError
-from venvjail.jail import audit, binwatch, control, logs, policy
+from venvjail.jail import audit, binwatch, control, landlock, logs, policy
 from venvjail.jail.channel import (
     ADOPTED,
     COUNT,
@@ -34,6 +35,7 @@ from venvjail.jail.channel import (
 )
 from venvjail.jail.decisions import Prepared, take_over
 from venvjail.jail.guards import release_places
+from venvjail.jail.witness import Witness
 from venvjail.layout import VenvPaths
 
 log = logging.getLogger("venvjail.jail.service")
@@ -104,7 +106,10 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
     try:
         prepared = _await_decisions(channel)
         placeholders = prepared.placeholders
-        trio.run(_main, prepared, channel, builder_pid, lock, ready)
+        witness = Witness()
+        _confine(prepared)
+        recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home, witness.executable)
+        trio.run(_main, prepared, recorder, channel, builder_pid, lock, ready)
     except UserError as error:
         _say_failed(ready, str(error), error.exit_status)
         return 1
@@ -116,6 +121,20 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
     finally:
         release_places(placeholders)
     return 0
+
+
+def _confine(prepared: Prepared) -> None:
+    """Take from this process all write access that it does not need.
+
+    It serves a hostile peer with the user's rights: should it be talked into opening a wrong path,
+    the kernel says no.
+    """
+    if not landlock.usable():
+        return  # logged with the jail's walls
+    ruleset = landlock.create(landlock.supervisor_grants(prepared.paths, prepared.placeholders))
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    syscalls.landlock_restrict_self(ruleset, landlock.restrict_flags())
+    os.close(ruleset)
 
 
 def _say_failed(ready: int, line: str, status: int) -> None:
@@ -144,9 +163,13 @@ def _failure(message: bytes) -> NotBuiltError:
 
 
 async def _main(
-    prepared: Prepared, channel: socket.socket, builder_pid: int, lock: int, ready: int
+    prepared: Prepared,
+    recorder: audit.Recorder,
+    channel: socket.socket,
+    builder_pid: int,
+    lock: int,
+    ready: int,
 ) -> None:
-    recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home)
     jail = Jail(
         prepared,
         channel,
