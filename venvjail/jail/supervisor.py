@@ -13,6 +13,7 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from setproctitle import setproctitle
@@ -62,7 +63,7 @@ def main(venv: str, lock: int, ready: int) -> None:
         from venvjail.jail import service  # imports trio and pyfuse3
 
         # Now, not before: the first import of a module writes its compiled file.
-        _confine(prepared)
+        confine(prepared.paths, placeholders)
         service.run(prepared, watcher, channel, builder_pid, lock, ready)
     except UserError as error:
         _say_failed(ready, str(error))
@@ -106,7 +107,7 @@ def _prepare(paths: layout.VenvPaths) -> Prepared:
     return Prepared(paths, record, config, facts, walls.decide(facts, config), placeholders)
 
 
-def _confine(prepared: Prepared) -> None:
+def confine(paths: layout.VenvPaths, placeholders: Iterable[str]) -> None:
     """Take from this process all write access that it does not need.
 
     It serves a hostile peer with the user's rights: should it be talked into opening a wrong path,
@@ -114,7 +115,7 @@ def _confine(prepared: Prepared) -> None:
     """
     if not landlock.usable():
         return  # logged with the jail's walls
-    ruleset = landlock.create(landlock.supervisor_grants(prepared.paths, prepared.placeholders))
+    ruleset = landlock.create(landlock.supervisor_grants(paths, placeholders))
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     syscalls.landlock_restrict_self(ruleset, landlock.restrict_flags())
     os.close(ruleset)
