@@ -7,7 +7,8 @@ the caller has redirected, Landlock still holds: its rules know files, not mount
 Each process that restricts itself makes a domain of its own, which only its descendants share.
 Between two commands of a jail therefore: signals pass (no LANDLOCK_SCOPE_SIGNAL, the PID namespace
 confines them), path sockets, pipes and files work, but abstract sockets do not connect and
-ptrace(2) is refused, and with it what needs the same rights, such as ``/proc/PID/fd``.
+ptrace(2) is refused, and with it what needs the same rights, such as ``/proc/PID/cwd``.  A domain
+cannot be joined, only inherited, and a command has to be its caller's child, for job control.
 """
 
 from __future__ import annotations
