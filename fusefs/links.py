@@ -76,6 +76,8 @@ class LinkResolver:
         walk = _Walk(self, dir_fd, astray=displaced and not text.startswith(b"/"))
         try:
             return walk.follow(text, keep)
+        except PermissionError:
+            return Target(Shape.DANGLING, text)  # the jail cannot go there either
         finally:
             walk.close()
 

@@ -154,9 +154,9 @@ def stop(venv: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(venv: str, yes: bool) -> None:
     """Delete the venv, what its programs made in their home, and its /tmp/dirjail-*."""
-    from venvjail.commands import manage
+    from venvjail.commands import remove
 
-    manage.remove(_paths(venv), ask=not yes)
+    remove.remove(venv, ask=not yes)
 
 
 @group.command()

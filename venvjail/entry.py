@@ -113,10 +113,10 @@ def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
     # process may trace it; exec(2) makes the command dumpable again.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     _enter(paths, answer.namespaces)
-    mask = job.block_signals()
+    caller = job.Caller()
     child = posix.fork()
     if child == 0:
-        _become(prepare, environment, directory, answer, mask)
+        _become(prepare, environment, directory, answer, caller)
     syscalls.clear_capability_sets()
     for fd, _ in answer.namespaces:
         posix.close(fd)
@@ -185,7 +185,8 @@ def _check_standard_descriptors() -> None:
         try:
             mode = posix.fstat(fd).st_mode
         except OSError:
-            posix.open("/dev/null", posix.O_RDWR)  # gets the lowest free number: fd
+            # Gets the lowest free number, fd, and is closed at exec, like all that Python opens.
+            posix.open("/dev/null", posix.O_RDWR)
             continue
         if mode & 0o170000 == 0o040000:
             raise JailError(f"descriptor {fd} is a directory; redirect it from a file instead")
@@ -280,7 +281,11 @@ def _apply_environment(paths: VenvPaths, environment: Environment, answer: Join)
 
 
 def _become(
-    prepare: "Prepare", environment: Environment, directory: bytes, answer: Join, mask: set[int]
+    prepare: "Prepare",
+    environment: Environment,
+    directory: bytes,
+    answer: Join,
+    caller: job.Caller,
 ) -> None:
     """In the child, all namespaces joined: confine this process and run the command in it."""
     try:
@@ -293,7 +298,9 @@ def _become(
             syscalls.landlock_restrict_self(*answer.ruleset)
         # Last of all credential changes: they clear it (prctl(2)).
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
-        job.restore_signals(mask)
+        if caller.entry_is_gone():
+            posix._exit(EXIT_NO_JAIL)
+        caller.restore_signals()
         if answer.filter:
             syscalls.install_filter(answer.filter)
         posix._exit(_run(command, environment))

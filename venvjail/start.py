@@ -9,14 +9,24 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
+import signal
 import sys
 
 from venvjail import entry
-from venvjail.errors import JailError
+from venvjail.errors import EXIT_NO_JAIL, JailError
 from venvjail.layout import VenvPaths
 from venvjail.record import Record, load
 
 _ENVIRONMENT = ("HOME", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "XDG_RUNTIME_DIR")
+_LIMITS = (
+    resource.RLIMIT_AS,
+    resource.RLIMIT_CPU,
+    resource.RLIMIT_DATA,
+    resource.RLIMIT_FSIZE,
+    resource.RLIMIT_NOFILE,
+    resource.RLIMIT_NPROC,
+)
 _SUPERVISOR = (
     "import sys; sys.path[:0] = sys.argv[4:]; "
     "from venvjail.jail.supervisor import main; "
@@ -41,12 +51,19 @@ def start_supervisor(paths: VenvPaths) -> None:
     finally:
         os.close(lock)
     if result != b"R":
-        reason = result[1:].decode("utf-8", "surrogateescape")
-        raise JailError(reason or f"the jail's supervisor died at its start; see {paths.run}/log")
+        raise _failure(result, paths)
+
+
+def _failure(result: bytes, paths: VenvPaths) -> JailError:
+    if result[:1] != b"E":
+        return JailError(f"the jail's supervisor died at its start; see {paths.run}/log")
+    error = JailError(result[4:].decode("utf-8", "surrogateescape"))
+    error.exit_status = int(result[1:4])
+    return error
 
 
 def _launch(paths: VenvPaths, record: Record, lock: int) -> bytes:
-    """Start the supervisor apart from this process; what it says: ``R``, or ``E`` and a reason."""
+    """Start the supervisor apart from this process; what it says: ``R``, or ``E`` and why."""
     ready_read, ready_write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -55,9 +72,27 @@ def _launch(paths: VenvPaths, record: Record, lock: int) -> bytes:
         finally:
             os._exit(1)
     os.close(ready_write)
-    os.waitpid(child, 0)
+    with contextlib.suppress(ChildProcessError):  # the caller ignores SIGCHLD: reaped already
+        os.waitpid(child, 0)
     with open(ready_read, "rb") as ready:
         return ready.read(65536)
+
+
+def _forget_caller() -> None:
+    """Undo, as far as the kernel lets us, what the first caller had set for its own command.
+
+    The supervisor serves others too: it must hear its signals, know of its children's ends, and
+    not be slow or fail because of ``ulimit -f`` or taskset(1) in one terminal.
+    """
+    for number in signal.valid_signals():
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for limit in _LIMITS:
+        _, hard = resource.getrlimit(limit)
+        resource.setrlimit(limit, (hard, hard))
+    os.sched_setaffinity(0, range(os.sysconf("SC_NPROCESSORS_CONF")))
+    os.umask(0o077)
 
 
 def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
@@ -65,7 +100,7 @@ def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
     if os.fork():
         os._exit(0)
     os.setsid()
-    os.umask(0o077)
+    _forget_caller()
     log_flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     log = os.open(paths.run + "/log", log_flags, 0o600)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
@@ -80,8 +115,8 @@ def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
         os.execve(record.python, [*arguments, *record.roots], environment)
     except OSError as error:
         line = (
-            f"Ecannot start {record.python}: {error.strerror}; venvjail was installed there: "
-            f"install it again, then: python -m venvjail --upgrade {paths.env}"
+            f"E{EXIT_NO_JAIL}cannot start {record.python}: {error.strerror}; venvjail was "
+            f"installed there: install it again, then: python -m venvjail --upgrade {paths.env}"
         )
         os.write(ready, os.fsencode(line))
         sys.exit(1)

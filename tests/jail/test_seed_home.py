@@ -8,12 +8,15 @@ import pytest
 from tests.support.attempts import DONE, all_end, in_jail, on_host
 from tests.support.jail import VENVJAIL, JailedVenv
 
-#: All that is on the host's side of the home in the jail: the allowed files, the way to the project.
+#: All that the host's side of the home shows: the allowed files, and the way to the project.
 SHOWN = {".bashrc", ".inputrc", ".profile", "work"}
 
 
-def listing(jail: JailedVenv, directory: Path) -> set[str]:
-    return set(jail.check(["ls", "-A", directory]).split())
+def shown(jail: JailedVenv, directory: Path) -> set[str]:
+    """The names in a directory of the home which are not of the store."""
+    stored = jail.store / directory.relative_to(jail.home.root)
+    names = set(jail.check(["ls", "-A", directory]).split())
+    return names - set(os.listdir(stored) if stored.exists() else [])
 
 
 def test_the_home_is_hidden(jail: JailedVenv) -> None:
@@ -28,12 +31,12 @@ def test_the_home_is_hidden(jail: JailedVenv) -> None:
     assert home.root / ".ssh/id_rsa" in everything
     assert all_end(on_host(home, "look", everything), DONE)
     assert all_end(in_jail(jail, "look", everything), "ENOENT")
-    assert listing(jail, home.root / "work") == {"proj"}
+    assert shown(jail, home.root / "work") == {"proj"}
 
 
 def test_listed_files_are_shown(jail: JailedVenv) -> None:
     """... with the exception of an explicit list of configuration files ..."""
-    assert listing(jail, jail.home.root) == SHOWN
+    assert shown(jail, jail.home.root) == SHOWN
     for name in SHOWN - {"work"}:
         path = jail.home.root / name
         assert jail.check(["cat", path]) == path.read_text(encoding="utf-8")
@@ -70,8 +73,14 @@ def test_list_is_modified_by_the_users_config(own_jail: JailedVenv) -> None:
         ".dirjailconfig",
         '[home]\nallow = [".gitconfig", "docs"]\nhide = [".profile"]\nwritable = ["data"]\n',
     )
-    assert listing(own_jail, home.root) == {".bashrc", ".inputrc", ".gitconfig", "docs", "data",
-                                            "work"}
+    assert shown(own_jail, home.root) == {
+        ".bashrc",
+        ".inputrc",
+        ".gitconfig",
+        "docs",
+        "data",
+        "work",
+    }
     allowed = [home.root / ".gitconfig", home.root / "docs/letter.txt"]
     assert all_end(in_jail(own_jail, "read", allowed), DONE)
     assert all_end(in_jail(own_jail, "write", allowed), "EROFS")

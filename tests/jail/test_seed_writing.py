@@ -75,8 +75,16 @@ for name in ("activate-new-shell", "python"):
     jail.python(program)
     assert (jail.bin / "python").read_bytes() == entry
     assert b"evil" not in (jail.bin / "activate-new-shell").read_bytes()
-    jail.check(["sh", "-c", 'rm "$1"/activate-new-shell && ln -sf "$2" "$1"/python', "sh",
-                jail.bin, python])
+    jail.check(
+        [
+            "sh",
+            "-c",
+            'rm "$1"/activate-new-shell && ln -sf "$2" "$1"/python',
+            "sh",
+            jail.bin,
+            python,
+        ]
+    )
 
 
 def test_configuration_files_are_not_accessible(jail: JailedVenv) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.support.requirements import require
 from tests.support.restricted import DONE, outcome
 from venvjail import syscalls
-from venvjail.jail import landlock, supervisor
+from venvjail.jail import landlock
 from venvjail.jail.landlock import CONTENT, DEVICE, TREE, Grant
 from venvjail.layout import VenvPaths
 
@@ -37,9 +37,10 @@ def unrestricted() -> None:
 
 def changes(directory: Path) -> dict[str, Callable[[], object]]:
     """Every way to change something below ``directory``, each to be tried once."""
-    for name in ("a", "b", "file", "move", "gone", "link"):
-        (directory / name).mkdir() if len(name) == 1 else (directory / name).write_text("x")
-    (directory / "empty").mkdir()
+    for name in ("a", "b", "empty"):
+        (directory / name).mkdir()
+    for name in ("file", "move", "gone", "link"):
+        (directory / name).write_text("x")
 
     def bind() -> None:
         with socket.socket(socket.AF_UNIX) as listener:
@@ -146,7 +147,7 @@ def test_supervisor_writes_where_it_has_to(paths: VenvPaths, tmp_path: Path) -> 
     placeholder.mkdir()
 
     def wall() -> None:
-        supervisor.confine(paths, [str(placeholder)])
+        landlock.confine(landlock.supervisor_grants(paths, [str(placeholder)]))
 
     for place in (paths.store, paths.bin, paths.run):
         directory = Path(place, "place")
@@ -157,6 +158,9 @@ def test_supervisor_writes_where_it_has_to(paths: VenvPaths, tmp_path: Path) -> 
 
 
 def test_supervisor_cannot_write_elsewhere(paths: VenvPaths, tmp_path: Path) -> None:
+    def wall() -> None:
+        landlock.confine(landlock.supervisor_grants(paths, []))
+
     for place in (tmp_path, tmp_path / "proj", Path(paths.env)):
         directory = place / "place"
         directory.mkdir()
@@ -164,6 +168,6 @@ def test_supervisor_cannot_write_elsewhere(paths: VenvPaths, tmp_path: Path) -> 
         for name, action in attempts.items():
             if name == "truncate" and landlock.abi() < 3:
                 continue
-            assert outcome(action, lambda: supervisor.confine(paths, [])) in ("EACCES", "EXDEV")
+            assert outcome(action, wall) in ("EACCES", "EXDEV"), name
         for action in attempts.values():
             assert outcome(action, unrestricted) == DONE

@@ -208,6 +208,41 @@ def test_a_link_planted_at_a_mountpoint_leads_nowhere(layout: Layout) -> None:
     control.operations.close()
 
 
+def test_a_mountpoint_stops_a_link_even_if_it_was_just_replaced(layout: Layout) -> None:
+    (layout.host / "link").symlink_to("work/conf")
+    (layout.host / "work").mkdir()
+    client = Client(layout, [Rule(b"link", Kind.ALLOW), Rule(b"work", Kind.MOUNTPOINT)])
+    (layout.host / "work").rename(layout.host / "old")
+    (layout.host / "work").mkdir()
+    (layout.host / "work/conf").symlink_to("../.ssh/id_rsa")
+    assert client.readlink("home/link") == "work/conf"
+    client.operations.close()
+
+
+def test_a_chain_through_what_is_explicitly_hidden_is_refused(layout: Layout) -> None:
+    (layout.host / "dotfiles/hop").symlink_to("../docs/diary")
+    (layout.host / "link").symlink_to("dotfiles/hop")
+    client = Client(layout, [Rule(b"link", Kind.ALLOW), Rule(b"dotfiles", Kind.HIDE)])
+    assert not client.exists("home/link")
+    client.operations.close()
+    control = allow(layout, "link")
+    assert control.read("home/link") == SECRET
+    control.operations.close()
+
+
+def test_a_link_to_where_the_user_may_not_go_stays_a_link(layout: Layout) -> None:
+    closed = layout.base / "closed"
+    closed.mkdir()
+    (layout.host / "link").symlink_to(closed / "x")
+    closed.chmod(0)
+    try:
+        client = allow(layout, "link")
+        assert client.readlink("home/link") == str(closed / "x")
+        client.operations.close()
+    finally:
+        closed.chmod(0o700)
+
+
 def test_the_users_own_link_outside_the_home_leads_nowhere(layout: Layout) -> None:
     outside = layout.base / "scratch"
     outside.mkdir()

@@ -107,7 +107,9 @@ class FakeHome:
         for directory, subdirectories, files in os.walk(self.root):
             inside = [Path(directory, name) for name in (*subdirectories, *files)]
             found.update({path: _describe(path) for path in inside if path != without})
-            subdirectories[:] = [name for name in subdirectories if Path(directory, name) != without]
+            subdirectories[:] = [
+                name for name in subdirectories if Path(directory, name) != without
+            ]
         return {os.path.relpath(path, self.root): found[path] for path in sorted(found)}
 
     def _make_repository(self) -> None:

@@ -46,6 +46,7 @@ class MountedView:
         adopt: int | None = None,
         descriptors: int | None = None,
         trace: bool = False,
+        false_alarms: int = 0,
     ) -> None:
         self.layout = layout
         self.mountpoint = mountpoint or layout.mountpoint
@@ -62,6 +63,7 @@ class MountedView:
             "never": [str(path) for path in layout.never],
             "descriptors": descriptors,
             "trace": trace,
+            "false_alarms": false_alarms,
             "events": str(self._events),
         }
         self._adopt = adopt

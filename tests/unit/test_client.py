@@ -12,8 +12,7 @@ STATUS = client.Status(
     venv="/v/env",
     supervisor=1,
     init=2,
-    pid_namespace=3,
-    commands=0,
+    entries=[],
     processes=0,
     home="/home/alice",
     project=None,
@@ -31,5 +30,5 @@ def test_a_newer_jail_tells_more() -> None:
 def test_an_older_jail_tells_too_little() -> None:
     answer = dataclasses.asdict(STATUS)
     del answer["linger"]
-    with pytest.raises(JailError, match="^the jail of /v/env was started by another version"):
+    with pytest.raises(JailError, match=r"^the jail of /v/env was started by another version"):
         client._parse(PATHS, answer)

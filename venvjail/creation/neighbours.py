@@ -9,17 +9,23 @@ import os
 from venvjail import client
 from venvjail.commands import processes as running
 from venvjail.creation.project import is_within
-from venvjail.errors import UserError
+from venvjail.errors import JailError, UserError
 
 
 def make_way(env_dir: str) -> None:
     """End idle jails whose project contains the new ``env_dir``; raise UserError for a busy one."""
     place = os.path.realpath(env_dir)
     for paths in list(running.running()):
-        status = client.status(paths)
+        try:
+            status = client.status(paths)
+        except JailError:
+            # It does not tell its project, which may be the directory it is in.
+            if is_within(place, os.path.dirname(paths.env)):
+                raise
+            continue
         if status is None or not status.project or not is_within(place, status.project):
             continue
-        if status.commands or status.processes:
+        if status.entries or status.processes:
             raise UserError(
                 f"{env_dir}: programs run in the jail of {paths.env}, which can write there; "
                 f"end them first: venvjail stop {paths.env}"

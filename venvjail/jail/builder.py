@@ -10,46 +10,68 @@ mount its procfs.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
+from typing import NoReturn
 
 from venvjail import syscalls
-from venvjail.errors import JailError
-from venvjail.jail import init, landlock
+from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
+from venvjail.jail import init, landlock, logs, network
 from venvjail.jail.apply import Applier, Scaffold
-from venvjail.jail.channel import FAILED, INIT_PID, VIEW_MOUNTED
-from venvjail.jail.plan import Plan
+from venvjail.jail.channel import (
+    FAILED,
+    INIT_PID,
+    NETWORK,
+    PREPARED,
+    VIEW_MOUNTED,
+    namespaces,
+)
+from venvjail.jail.decisions import Prepared, hand_over
+from venvjail.jail.prepare import prepare
 from venvjail.jail.walls import Walls
+from venvjail.layout import VenvPaths
+
+log = logging.getLogger("venvjail.jail.builder")
 
 
-def run(
-    channel: socket.socket, scaffold_base: str, plan: Plan, walls: Walls, *, user_namespaces: bool
-) -> None:
-    """Build the jail and become its init.  Does not return.
+def run(channel: socket.socket, paths: VenvPaths) -> NoReturn:
+    """Decide, build the jail and become its init.
 
     Failures travel to the supervisor as one line; nothing of the jail outlives one.
     """
+    logs.to_stderr()
     try:
-        os.umask(0)
-        _enter_namespaces(user_namespaces)
-        scaffold = Scaffold(scaffold_base)
-        _mount_view(channel, scaffold.view)
-        init_pid = os.fork()
-        if init_pid:
-            channel.send(INIT_PID + str(init_pid).encode())
-            os._exit(0)
-        applier = Applier(scaffold)
-        applier.apply(plan)
-        ruleset = _pivot(applier, walls)
-        init.run(channel, ruleset, walls.filter)
-    except JailError as error:
-        _report(channel, str(error))
-    except Exception as error:  # noqa: BLE001 - the one boundary of this process; nothing may leave it
-        _report(channel, f"cannot build the jail: {type(error).__name__}: {error}")
+        prepared = prepare(paths)
+        socket.send_fds(channel, [PREPARED], [hand_over(prepared)])
+        _build(channel, prepared)
+    except UserError as error:
+        _report(channel, str(error), error.exit_status)
+    except Exception as error:
+        log.exception("the jail cannot be built")
+        line = f"cannot build the jail: {type(error).__name__}: {error}; see {paths.run}/log"
+        _report(channel, line, EXIT_NO_JAIL)
     os._exit(1)
 
 
-def _pivot(applier: Applier, walls: Walls) -> int | None:
+def _build(channel: socket.socket, prepared: Prepared) -> NoReturn:
+    os.umask(0)
+    own = namespaces(prepared.config)
+    _enter_namespaces(own, nested=prepared.config.jail.user_namespaces.value)
+    scaffold = Scaffold(prepared.paths.run)
+    _mount_view(channel, scaffold.view)
+    init_pid = os.fork()
+    if init_pid:
+        channel.send(INIT_PID + str(init_pid).encode())
+        os._exit(0)
+    applier = Applier(scaffold)
+    applier.apply(prepared.plan())
+    # Abstract sockets belong to a network: in a private one there are none of the host's.
+    ruleset = _pivot(applier, prepared.walls, scoped=NETWORK not in own)
+    init.run(channel, own, ruleset, prepared.walls.filter)
+
+
+def _pivot(applier: Applier, walls: Walls, *, scoped: bool) -> int | None:
     """Leave the host's root for the jail's; the Landlock ruleset, whose paths are the jail's."""
     if walls.grants is None:
         applier.pivot()
@@ -58,7 +80,7 @@ def _pivot(applier: Applier, walls: Walls) -> int | None:
     applier.pivot()
     try:
         grants = ((terminal, landlock.DEVICE) for terminal in terminals)
-        return landlock.create(walls.grants, grants, scoped=True)
+        return landlock.create(walls.grants, grants, scoped=scoped)
     except OSError as error:
         raise JailError(f"cannot build the jail: Landlock: {error}") from error
     finally:
@@ -66,11 +88,12 @@ def _pivot(applier: Applier, walls: Walls) -> int | None:
             os.close(terminal)
 
 
-def _report(channel: socket.socket, line: str) -> None:
-    channel.send(FAILED + line.encode("utf-8", "surrogateescape"))
+def _report(channel: socket.socket, line: str, status: int) -> None:
+    channel.send(FAILED + f"{status:03d}{line}".encode("utf-8", "surrogateescape"))
 
 
-def _enter_namespaces(user_namespaces: bool) -> None:
+def _enter_namespaces(own: tuple[tuple[int, str], ...], *, nested: bool) -> None:
+    """Make the namespaces ``own``; ``nested``: further user namespaces may be made in them."""
     uid, gid = os.getuid(), os.getgid()
     try:
         syscalls.unshare(syscalls.CLONE_NEWUSER)
@@ -79,13 +102,16 @@ def _enter_namespaces(user_namespaces: bool) -> None:
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{uid} {uid} 1")
         _write("/proc/self/gid_map", f"{gid} {gid} 1")
-        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC)
+        # The kinds differ in one bit each, so their sum is their union.
+        syscalls.unshare(sum(flag for flag, _ in own) & ~syscalls.CLONE_NEWUSER)
         # Private, not slave: a disk mounted on the host later must not appear, least of all
         # writable.
         syscalls.mount("none", "/", "none", syscalls.MS_REC | syscalls.MS_PRIVATE)
     except OSError as error:
         raise JailError(_no_namespaces(error)) from error
-    if not user_namespaces:
+    if NETWORK in own:
+        network.raise_loopback()
+    if not nested:
         # Counts namespaces made within this one, so it binds the jail only; namespaces(7).
         _write("/proc/sys/user/max_user_namespaces", "0")
 

@@ -18,7 +18,7 @@ import trio
 
 from venvjail import protocol
 from venvjail.jail import landlock
-from venvjail.jail.channel import NAMESPACES
+from venvjail.jail.channel import namespaces
 from venvjail.layout import VenvPaths
 
 if TYPE_CHECKING:
@@ -84,11 +84,12 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
                 if kind == protocol.JOIN and not joined:
                     joined = _join(jail, connection, fields)
                     if joined:
-                        jail.lease_changed(+1)
+                        jail.take_lease(pid)
                 elif kind == protocol.DONE:
                     jail.entries.sync()
                     connection.send(protocol.pack(protocol.OK, []))
                 elif kind == protocol.STATUS:
+                    jail.recorder.flush()  # so that the peer can read what was refused up to now
                     connection.send(protocol.pack(protocol.OK, [await _status(jail)]))
                 elif kind == protocol.STOP:
                     log.info("stopped by process %d", pid)
@@ -100,7 +101,7 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
             log.warning("a connection is dropped: %s", error)
         finally:
             if joined:
-                jail.lease_changed(-1)
+                jail.end_lease(pid)
 
 
 def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
@@ -118,7 +119,9 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
         connection.send(protocol.pack(protocol.ERROR, [os.fsencode(line)]))
         return False
     decision = jail.environment.decide([os.fsdecode(name) for name in names])
-    answer = [protocol.NAMESPACE + str(flag).encode() for flag, _ in NAMESPACES]
+    answer = [
+        protocol.NAMESPACE + str(flag).encode() for flag, _ in namespaces(jail.prepared.config)
+    ]
     descriptors = [*jail.namespaces]
     if jail.ruleset is not None:
         answer.append(protocol.RULESET + str(landlock.restrict_flags()).encode())
@@ -147,8 +150,7 @@ async def _status(jail: Jail) -> bytes:
             "venv": facts.paths.env,
             "supervisor": os.getpid(),
             "init": jail.init_pid,
-            "pid_namespace": os.fstat(jail.namespaces[2]).st_ino,
-            "commands": jail.leases,
+            "entries": jail.leases,
             "processes": await jail.count_processes(),
             "home": facts.home,
             "project": facts.project,

@@ -33,9 +33,6 @@ STORE_DIRECTORIES = (
     ".rustup",
 )
 
-#: Made in the store at every start: what nearly every tool uses is native from the first jail on.
-ALWAYS = ".cache"
-
 
 @dataclass(frozen=True)
 class Graft:
@@ -61,13 +58,6 @@ def find(rules: Rules, home: str, store: str) -> Iterator[Graft]:
         uniform = position.rule is rule and not position.named_children()
         if uniform and _is_directory(home, path):
             yield Graft(path, f"{home}/{path}", writable=False)
-
-
-def make_always(rules: Rules, store: str) -> None:
-    """Make the store's directory that is grafted from the first start on."""
-    position = rules.position(os.fsencode(ALWAYS))
-    if position.access is Access.HIDDEN and not os.path.lexists(f"{store}/{ALWAYS}"):
-        os.mkdir(f"{store}/{ALWAYS}", 0o700)
 
 
 def _is_directory(top: str, path: str) -> bool:

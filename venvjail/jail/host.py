@@ -50,6 +50,7 @@ def gather(
         project=place,
         home_aliases=tuple(_aliases(home)),
         other_homes=tuple(_other_homes(home)),
+        runtimes=tuple(_runtimes((home, "/run"))),
         guards=tuple(sorted(guarded.read_only)),
         other_states=tuple(sorted(guarded.hidden)),
         hide=tuple(os.path.realpath(item.value) for item in config.filesystem.hide),
@@ -96,6 +97,22 @@ def _other_homes(home: str) -> Iterator[str]:
     account = os.path.realpath(pwd.getpwuid(os.getuid()).pw_dir)
     if account not in (home, "/") and os.path.isdir(account) and not within(account, home):
         yield account
+
+
+def _runtimes(covered: Iterable[str]) -> Iterator[str]:
+    """``$XDG_RUNTIME_DIR`` where no other step covers it: keyrings and sockets of the session.
+
+    The XDG Base Directory Specification wants it to be the user's own, of mode 0700; anything else
+    is taken for a mistake of the caller's.
+    """
+    variable = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not variable.startswith("/") or not os.path.isdir(variable):
+        return
+    real = os.path.realpath(variable)
+    status = os.stat(real)
+    private = status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) == 0o700
+    if private and not any(within(real, directory) for directory in covered):
+        yield real
 
 
 def project(config: Config, home: str) -> str | None:

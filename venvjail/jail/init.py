@@ -10,22 +10,28 @@ import os
 import select
 import signal
 import socket
+from typing import NoReturn
 
 from setproctitle import setproctitle
 
 from venvjail import syscalls
 from venvjail.jail import landlock
-from venvjail.jail.channel import ADOPTED, COUNT, JAIL_READY, NAMESPACES
+from venvjail.jail.channel import ADOPTED, COUNT, JAIL_READY
 
 
-def run(channel: socket.socket, ruleset: int | None, program: bytes | None) -> None:
-    """Give what commands join with to the supervisor and serve it until it goes; no return.
+def run(
+    channel: socket.socket,
+    own: tuple[tuple[int, str], ...],
+    ruleset: int | None,
+    program: bytes | None,
+) -> NoReturn:
+    """Give what commands join with to the supervisor and serve it until it goes.
 
     ``ruleset`` and ``program``, Landlock's and seccomp's, confine init as they do the commands.
     """
     setproctitle("venvjail: init")
     os.setsid()
-    namespaces = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for _, name in NAMESPACES]
+    namespaces = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for _, name in own]
     # Only now: the files of a non-dumpable process belong to root (ptrace(2), proc(5)), and from
     # here on no jailed process may trace init or look into its /proc directory.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)

@@ -136,6 +136,8 @@ class Facts:
     """Other paths at which a mount shows the home."""
     other_homes: tuple[str, ...] = ()
     """The account's home in the user database, where ``$HOME`` differs from it."""
+    runtimes: tuple[str, ...] = ()
+    """The session's runtime directory, where that is not ``/run/user/UID``."""
     guards: tuple[str, ...] = ()
     """Existing paths in the project that the host will run or trust later."""
     other_states: tuple[str, ...] = ()
@@ -178,6 +180,7 @@ def make_plan(facts: Facts, proc_allow: frozenset[str]) -> Plan:
         *(Bind(facts.tmp, target, writable=True) for target in facts.temporaries),
         # Not Hide: the home in use, or the project, may lie below and need a mount point there.
         *(Tmpfs(home) for home in facts.other_homes),
+        *(Tmpfs(directory, 0o700) for directory in facts.runtimes),
         *(View("home", home) for home in (facts.home, *facts.home_aliases)),
         *(
             Bind(graft.source, f"{facts.home}/{graft.path}", graft.writable)

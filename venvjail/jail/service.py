@@ -18,20 +18,24 @@ import trio
 
 from fusefs.operations import Operations
 from fusefs.serve import serve
+from fusefs.view import raise_descriptor_limit
 from venvjail.config.environment import EnvironmentRules
-from venvjail.errors import JailError
-from venvjail.jail import audit, binwatch, control, policy
+from venvjail.errors import EXIT_NO_JAIL, UserError
+from venvjail.jail import audit, binwatch, control, landlock, logs, policy
 from venvjail.jail.channel import (
     ADOPTED,
     COUNT,
     FAILED,
     INIT_PID,
     JAIL_READY,
-    NAMESPACES,
+    PREPARED,
     VIEW_MOUNTED,
+    namespaces,
 )
-from venvjail.jail.supervisor import Prepared
+from venvjail.jail.decisions import Prepared, take_over
+from venvjail.jail.guards import release_places
 from venvjail.jail.witness import Witness
+from venvjail.layout import VenvPaths
 
 log = logging.getLogger("venvjail.jail.service")
 
@@ -52,34 +56,95 @@ class Jail:
     namespaces: list[int] = field(default_factory=list)
     ruleset: int | None = None
     """What each command restricts itself with; None where the kernel has no Landlock."""
-    leases: int = 0
+    leases: list[int] = field(default_factory=list)
+    """The pids on the host of the entries whose commands run."""
     changed: trio.Event = field(default_factory=trio.Event)
     """Set, and replaced, when ``leases`` changes."""
+    asking: trio.Lock = field(default_factory=trio.Lock)
+    """Held while init's answer is awaited."""
 
-    def lease_changed(self, by: int) -> None:
-        self.leases += by
+    def take_lease(self, entry: int) -> None:
+        self.leases.append(entry)
+        self._leases_changed()
+
+    def end_lease(self, entry: int) -> None:
+        self.leases.remove(entry)
+        self._leases_changed()
+
+    def _leases_changed(self) -> None:
         self.changed.set()
         self.changed = trio.Event()
 
     async def count_processes(self) -> int:
-        """Processes in the jail besides init; asked of init."""
-        self.channel.send(COUNT)
-        with trio.fail_after(5):
-            await trio.lowlevel.wait_readable(self.channel)
-        return int(self.channel.recv(_MESSAGE))
+        """Processes in the jail besides init; asked of init, 0 where that has ended."""
+        async with self.asking:
+            try:
+                self.channel.send(COUNT)
+                await trio.lowlevel.wait_readable(self.channel)
+                return int(self.channel.recv(_MESSAGE) or 0)
+            except OSError:
+                return 0
 
 
-def run(
-    prepared: Prepared,
-    witness: Witness,
-    channel: socket.socket,
-    builder_pid: int,
-    lock: int,
-    ready: int,
-) -> None:
-    """Serve the jail until it ends; raises JailError where it cannot be built."""
-    recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home, witness.executable)
-    trio.run(_main, prepared, recorder, channel, builder_pid, lock, ready)
+class NotBuiltError(UserError):
+    """The jail was not built; ``exit_status`` is that of the reason."""
+
+    def __init__(self, line: str, status: int = EXIT_NO_JAIL) -> None:
+        super().__init__(line)
+        self.exit_status = status
+
+
+def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, ready: int) -> int:
+    """Serve the jail until it ends; the supervisor's exit status.
+
+    Why it cannot be built goes to the pipe ``ready``.
+    """
+    logs.to_stderr()
+    raise_descriptor_limit()
+    placeholders: list[str] = []
+    try:
+        prepared = _await_decisions(channel)
+        placeholders = prepared.placeholders
+        witness = Witness()
+        landlock.confine(landlock.supervisor_grants(paths, placeholders))
+        recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home, witness.executable)
+        trio.run(_main, prepared, recorder, channel, builder_pid, lock, ready)
+    except UserError as error:
+        _say_failed(ready, str(error), error.exit_status)
+        return 1
+    except Exception as error:
+        log.exception("the supervisor fails")
+        line = f"the jail's supervisor fails: {error}; see {paths.run}/log"
+        _say_failed(ready, line, EXIT_NO_JAIL)
+        return 1
+    finally:
+        release_places(placeholders)
+    return 0
+
+
+def _say_failed(ready: int, line: str, status: int) -> None:
+    with contextlib.suppress(OSError):  # closed already: the jail was ready, and then failed
+        os.write(ready, f"E{status:03d}{line}".encode("utf-8", "surrogateescape"))
+
+
+def _await_decisions(channel: socket.socket) -> Prepared:
+    """The builder's first message."""
+    channel.settimeout(_BUILD_SECONDS)
+    try:
+        message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE, 1)
+    except TimeoutError:
+        raise NotBuiltError("the jail's builder does not come to a decision") from None
+    finally:
+        channel.setblocking(False)
+    if message != PREPARED:
+        raise _failure(message)
+    return take_over(descriptors[0])
+
+
+def _failure(message: bytes) -> NotBuiltError:
+    if message[:1] != FAILED:
+        return NotBuiltError("the jail's builder died")
+    return NotBuiltError(message[4:].decode("utf-8", "surrogateescape"), int(message[1:4]))
 
 
 async def _main(
@@ -104,12 +169,12 @@ async def _main(
     finally:
         _end(jail)
     if failure is not None:  # raised here, outside of the nursery, it stays what it is
-        raise JailError(failure)
+        raise failure
 
 
 async def _live(
     jail: Jail, operations: Operations, builder_pid: int, lock: int, ready: int
-) -> str | None:
+) -> NotBuiltError | None:
     """Build the jail and run its tasks until it ends; why it could not be built, if so."""
     async with trio.open_nursery() as nursery:
         failure = await _build(jail, nursery, operations, builder_pid)
@@ -133,30 +198,28 @@ async def _live(
 
 async def _build(
     jail: Jail, nursery: trio.Nursery, operations: Operations, builder_pid: int
-) -> str | None:
+) -> NotBuiltError | None:
     """Follow the builder's messages until the jail is ready, or return why it will not be."""
+    own = len(namespaces(jail.prepared.config))
     waiting = {VIEW_MOUNTED, INIT_PID, JAIL_READY}
     with trio.move_on_after(_BUILD_SECONDS) as scope:
         while waiting:
             await trio.lowlevel.wait_readable(jail.channel)
-            message, descriptors, _, _ = socket.recv_fds(
-                jail.channel, _MESSAGE, len(NAMESPACES) + 1
-            )
-            kind, text = message[:1], message[1:]
+            message, descriptors, _, _ = socket.recv_fds(jail.channel, _MESSAGE, own + 1)
+            kind = message[:1]
             if kind == VIEW_MOUNTED:
                 mount = f"/dev/fd/{descriptors[0]}"
                 nursery.start_soon(_serve_view, operations, mount)
             elif kind == INIT_PID:
-                jail.init_pid = int(text)
+                jail.init_pid = int(message[1:])
             elif kind == JAIL_READY:
-                jail.namespaces = descriptors[: len(NAMESPACES)]
-                jail.ruleset = next(iter(descriptors[len(NAMESPACES) :]), None)
+                jail.namespaces = descriptors[:own]
+                jail.ruleset = next(iter(descriptors[own:]), None)
             else:
-                reason = text if kind == FAILED else b"the jail's builder died"
-                return reason.decode("utf-8", "surrogateescape")
+                return _failure(message)
             waiting.remove(kind)
     if scope.cancelled_caught:
-        return f"the jail could not be built within {_BUILD_SECONDS:.0f} seconds"
+        return NotBuiltError(f"the jail could not be built within {_BUILD_SECONDS:.0f} seconds")
     os.waitpid(builder_pid, 0)
     jail.channel.send(ADOPTED)
     return None
@@ -193,7 +256,7 @@ async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.Can
         with trio.move_on_after(linger):
             await jail.changed.wait()
             continue
-        if jail.leases == 0 and not await jail.count_processes() and _may_end(jail, listener):
+        if not jail.leases and not await jail.count_processes() and _may_end(jail, listener):
             scope.cancel()
             return
 
@@ -207,7 +270,7 @@ def _may_end(jail: Jail, listener: socket.socket) -> bool:
     lock = os.open(jail.prepared.paths.run + "/lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if jail.leases == 0 and not control.connection_waits(listener):
+        if not jail.leases and not control.connection_waits(listener):
             lock = -1  # kept open, and locked, on purpose
             return True
     except BlockingIOError:

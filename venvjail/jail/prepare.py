@@ -1,0 +1,64 @@
+"""Builder (still in the host's namespaces): decide everything about the jail before it exists.
+
+Here and not in the supervisor, so that reading the config and looking at the host go on while the
+supervisor imports what it serves the view with.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from venvjail.config import file as configfile
+from venvjail.config.model import Config
+from venvjail.errors import JailError
+from venvjail.jail import grafts, guards, host, policy, walls
+from venvjail.jail.decisions import Prepared
+from venvjail.layout import VenvPaths
+from venvjail.rcfiles import shell_files
+from venvjail.record import load
+
+
+def prepare(paths: VenvPaths) -> Prepared:
+    """Read and look; raises UserError where the jail cannot or must not be started."""
+    record = load(paths.env)
+    home = host.find_home(os.environ.get("HOME", ""))
+    config = configfile.load(policy.user_config(home), paths.config)
+    _refuse_unsupported(config)
+    project = host.project(config, home)
+    placeholders = guards.hold_places(project, config) if project else []
+    try:
+        facts = host.gather(
+            paths,
+            config,
+            record,
+            home,
+            tmp=host.private_tmp(paths),
+            files=shell_files(paths.env, record.prompt),
+        )
+    except BaseException:
+        guards.release_places(placeholders)
+        raise
+    rules = policy.home_rules(config, facts, record)
+    facts = replace(facts, grafts=tuple(grafts.find(rules, home, paths.store)))
+    return Prepared(paths, record, config, facts, walls.decide(facts, config), placeholders)
+
+
+def _refuse_unsupported(config: Config) -> None:
+    """A restriction that this version cannot enforce must not be taken for one that holds."""
+    network = config.network
+    if network.mode.value == "isolated":
+        raise JailError(
+            f'{network.mode.origin}: network.mode "isolated" is not available in this version; '
+            'use "none" or "host"'
+        )
+    if network.publish:
+        raise JailError(
+            f"{network.publish[0].origin}: network.publish is not available in this version; "
+            "remove it"
+        )
+    if config.limits.memory is not None:
+        raise JailError(
+            f"{config.limits.memory.origin}: limits.memory is not available in this version; "
+            "remove it"
+        )
