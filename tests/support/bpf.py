@@ -1,12 +1,12 @@
 """Run a seccomp filter as the kernel would: classic BPF over ``struct seccomp_data``."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 ALLOW = 0x7FFF0000
 ERRNO = 0x00050000
 
-_COMPARE = {
+_COMPARE: dict[int, Callable[[int, int], bool]] = {
     0x15: lambda a, k: a == k,
     0x25: lambda a, k: a > k,
     0x35: lambda a, k: a >= k,
