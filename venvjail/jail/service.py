@@ -19,7 +19,6 @@ import trio
 from fusefs.operations import Operations
 from fusefs.serve import serve
 from fusefs.view import raise_descriptor_limit
-from venvjail import syscalls
 from venvjail.config.environment import EnvironmentRules
 from venvjail.errors import EXIT_NO_JAIL, UserError
 from venvjail.jail import audit, binwatch, control, landlock, logs, policy
@@ -107,7 +106,7 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
         prepared = _await_decisions(channel)
         placeholders = prepared.placeholders
         witness = Witness()
-        _confine(prepared)
+        landlock.confine(landlock.supervisor_grants(paths, placeholders))
         recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home, witness.executable)
         trio.run(_main, prepared, recorder, channel, builder_pid, lock, ready)
     except UserError as error:
@@ -121,20 +120,6 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
     finally:
         release_places(placeholders)
     return 0
-
-
-def _confine(prepared: Prepared) -> None:
-    """Take from this process all write access that it does not need.
-
-    It serves a hostile peer with the user's rights: should it be talked into opening a wrong path,
-    the kernel says no.
-    """
-    if not landlock.usable():
-        return  # logged with the jail's walls
-    ruleset = landlock.create(landlock.supervisor_grants(prepared.paths, prepared.placeholders))
-    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-    syscalls.landlock_restrict_self(ruleset, landlock.restrict_flags())
-    os.close(ruleset)
 
 
 def _say_failed(ready: int, line: str, status: int) -> None:
