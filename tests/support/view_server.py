@@ -19,6 +19,20 @@ from fusefs.serve import serve
 from fusefs.view import ViewSettings
 
 
+def _wake_without_reason(times: int) -> None:
+    """Let trio say some times that there is a request when there is none."""
+    wait_readable = trio.lowlevel.wait_readable
+    left = iter(range(times))
+
+    async def wait(fd: int) -> None:
+        if next(left, None) is None:
+            await wait_readable(fd)
+        else:
+            await trio.lowlevel.checkpoint()
+
+    trio.lowlevel.wait_readable = wait
+
+
 async def _serve(operations: Operations, mountpoint: str) -> None:
     def ready() -> None:
         print("ready", flush=True)  # noqa: T201 - the test waits for this line
@@ -65,6 +79,7 @@ def main() -> None:
             never=tuple(map(os.fsencode, settings["never"])),
         )
         operations = Operations(view, observe, trace=settings["trace"])
+        _wake_without_reason(settings["false_alarms"])
         trio.run(_serve, operations, settings["mountpoint"])
 
 

@@ -59,7 +59,7 @@ def follow(paths: VenvPaths, selection: Selection, *, as_json: bool) -> None:
     counts: dict[tuple[str, ...], int] = {}
     while True:
         with Reader(paths.audit) as reader:
-            found = list(reader.rows(newest))
+            found = reader.rows(newest)
         news = [refusal for refusal in found if counts.get(_key(refusal)) != refusal.count]
         # Rows of the newest time are read again: another of that time may have come since.
         newest = max((refusal.last for refusal in found), default=newest)

@@ -10,10 +10,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import sqlite3
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
+from typing import Any
+
+from venvjail.errors import UserError
 
 log = logging.getLogger("venvjail.jail.audit")
 
@@ -118,41 +122,65 @@ class Writer:
 
 
 class Reader:
-    """A connection of the command line; a missing database has no rows."""
+    """A connection of the command line; a missing database has no rows.
+
+    Raises UserError where the file is no database.
+    """
 
     def __init__(self, path: str) -> None:
-        self._database = _open(path, "rw") if os.path.exists(path) else None
+        self._path = path
+        self._database: sqlite3.Connection | None = None
 
     def __enter__(self) -> Reader:
+        if os.path.exists(self._path):
+            with self._sqlite():
+                self._database = _open(self._path, "rw")
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._database is not None:
             self._database.close()
 
-    def rows(self, since: float = 0.0) -> Iterator[Refusal]:
+    def rows(self, since: float = 0.0) -> list[Refusal]:
         """What happened last at ``since`` (seconds since the epoch) or later, the newest first."""
         if self._database is None:
-            return
-        statement = f"SELECT {_COLUMNS} FROM refusal WHERE last >= ? ORDER BY last DESC"
-        with contextlib.suppress(sqlite3.OperationalError):  # of another layout: nothing to show
-            for row in self._database.execute(statement, (since,)):
-                refusal = Refusal(*row)
-                refusal.on_host = bool(refusal.on_host)
-                yield refusal
+            return []
+        with self._sqlite():
+            if self._database.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
+                return []  # by another version: the next start of the jail makes it anew
+            statement = f"SELECT {_COLUMNS} FROM refusal WHERE last >= ? ORDER BY last DESC"
+            return [_refusal(row) for row in self._database.execute(statement, (since,))]
 
     def clear(self) -> None:
         """Forget everything."""
         if self._database is not None:
-            with self._database:
-                self._database.execute("DELETE FROM refusal")
-            self._database.execute("VACUUM")
+            with self._sqlite():
+                with self._database:
+                    self._database.execute("DELETE FROM refusal")
+                self._database.execute("VACUUM")
+
+    @contextlib.contextmanager
+    def _sqlite(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            word = shlex.quote(self._path)
+            raise UserError(
+                f"{self._path}: the log cannot be used ({error}); "
+                f"move it away: mv {word} {word}.damaged"
+            ) from error
 
 
-def read(path: str, since: float = 0.0) -> Iterator[Refusal]:
+def _refusal(row: tuple[Any, ...]) -> Refusal:
+    refusal = Refusal(*row)
+    refusal.on_host = bool(refusal.on_host)
+    return refusal
+
+
+def read(path: str, since: float = 0.0) -> list[Refusal]:
     """All refusals, the newest first; none where no jail has run yet."""
     with Reader(path) as reader:
-        yield from reader.rows(since)
+        return reader.rows(since)
 
 
 def _create(path: str) -> sqlite3.Connection:

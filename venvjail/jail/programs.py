@@ -66,14 +66,6 @@ class Programs:
         )
 
 
-def executable(pid: int) -> str | None:
-    """The path of what ``pid`` runs, by way of proc_pid_exe(5); takes the rights of ptrace(2)."""
-    try:
-        return os.readlink(f"/proc/{pid}/exe")
-    except OSError:
-        return None
-
-
 def ancestors(pid: int) -> list[int]:
     """``pid``, its parent and so on up to where it ends, pids of the host."""
     found: list[int] = []
