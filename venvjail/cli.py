@@ -193,6 +193,23 @@ def log(
         log_view.show(paths, selection, as_json=as_json)
 
 
+@group.command()
+@_VENV
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option("--tree", is_flag=True, help="Draw the home as the jail sees it.")
+@click.option("--all", "everything", is_flag=True, help="Name what is hidden, do not count it.")
+def explain(venv: str, paths: tuple[str, ...], tree: bool, everything: bool) -> None:
+    """Say what the jail sees at a path, by which rule, and what would change it."""
+    from venvjail.commands import explain, home_tree
+
+    if not paths and not tree:
+        raise click.UsageError("missing argument 'PATH...'")
+    if tree:
+        home_tree.draw(_paths(venv), everything=everything)
+    if paths:
+        explain.explain(_paths(venv), paths, everything=everything)
+
+
 def _paths(venv: str) -> VenvPaths:
     """The paths of an existing venv; UserError where there is none, it was moved, or in a jail."""
     from venvjail.caller import refuse_in_jail
