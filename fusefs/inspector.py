@@ -82,7 +82,15 @@ class Inspector:
         node, sighting = self._walk(path)
         if node is None or not sighting.is_dir:
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
-        return sorted(self._view.home.names(node))
+        return sorted(name for name in self._view.home.names(node) if self._has(node, name))
+
+    def _has(self, node: HomeNode, name: bytes) -> bool:
+        """Whether a listed name is there: a rule may name what the host does not have yet."""
+        try:
+            self._view.home.lookup(node, name)
+        except OSError:
+            return False
+        return True
 
     def _walk(self, path: bytes) -> tuple[HomeNode | None, Sighting]:
         home = self._view.home

@@ -89,7 +89,7 @@ def run(venv: str, command: tuple[str, ...]) -> int:
     if not words:
         raise click.UsageError("missing argument 'CMD...'")
     paths = _paths(venv)
-    return entry.execute(paths, words[0], active.run(paths, words))
+    return entry.execute(paths, words[0], active.run(paths, words), words)
 
 
 @group.command()
@@ -208,6 +208,26 @@ def explain(venv: str, paths: tuple[str, ...], tree: bool, everything: bool) -> 
         home_tree.draw(_paths(venv), everything=everything)
     if paths:
         explain.explain(_paths(venv), paths, everything=everything)
+
+
+@group.command()
+@_VENV
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+def allow(venv: str, paths: tuple[str, ...]) -> None:
+    """Let the jail see paths: edits the venv's config, and acts in a running jail."""
+    from venvjail.commands import allow
+
+    allow.allow(_paths(venv), paths)
+
+
+@group.command()
+@_VENV
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+def hide(venv: str, paths: tuple[str, ...]) -> None:
+    """Hide paths from the jail: edits the venv's config, and acts in a running jail."""
+    from venvjail.commands import allow
+
+    allow.hide(_paths(venv), paths)
 
 
 def _paths(venv: str) -> VenvPaths:

@@ -19,11 +19,16 @@ JOIN = b"J"
 DONE = b"D"
 """Entry to supervisor: the command has ended.
 
-Answered when ``venv/bin`` is up to date, with a NOTICE field for each line to be printed."""
+Fields: its status as of waitpid(2), its working directory, its arguments if it failed.  Answered
+when ``venv/bin`` is up to date, with a NOTICE field for each line to be printed."""
 STATUS = b"S"
 """Command line to supervisor: one field of JSON comes back, the audit has been written."""
 STOP = b"X"
 """Command line to supervisor: end the jail; the connection closes when it has ended."""
+RELOAD = b"R"
+"""Command line to supervisor: read the config files now.
+
+The answer has a NOTICE field for each line to be printed."""
 OK = b"O"
 """Supervisor's answer."""
 ERROR = b"E"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import click
 
+from fusefs.rules import Access
 from venvjail.commands.explain import hidden_names
 from venvjail.jail.explanation import HIDDEN, READ_ONLY
 from venvjail.jail.sight import Sight
@@ -74,7 +75,7 @@ def _leaf(sight: Sight, path: str) -> _Leaf:
     sighting = sight.inspector.look(os.fsencode(relative))
     if not sighting.is_dir:
         return _Leaf(_labelled(name, found.verdict))
-    on_the_way = sighting.access.value == "ancestor" or sight.mounts.leads_to_mount(path)
+    on_the_way = sighting.access is Access.ANCESTOR or sight.mounts.leads_to_mount(path)
     label = "" if on_the_way and found.verdict == READ_ONLY else found.verdict
     return _Leaf(_labelled(f"{name}/", label), path if on_the_way else None)
 

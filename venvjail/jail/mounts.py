@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable
 
 from venvjail.config.model import Config, Item, Origin
-from venvjail.jail.explanation import FUSE, HIDDEN, NATIVE, READ_ONLY, STORED, WRITABLE, Explanation
+from venvjail.jail.explanation import FUSE, HIDDEN, NATIVE, READ_ONLY, WRITABLE, Explanation
 from venvjail.jail.plan import (
     STANDARD_DEVICES,
     Bind,
@@ -53,15 +53,26 @@ class Mounts:
         return found
 
     def in_view(self, path: str) -> str | None:
-        """``path`` relative to the home where the view serves it, else None."""
+        """``path`` relative to the home where the rules of the view decide, else None.
+
+        Below a graft they do as well: the kernel serves there what the view would.
+        """
         step = self.step(path)
-        if not isinstance(step, View) or step.source != "home":
-            return None
-        return os.path.relpath(path, step.target)
+        if isinstance(step, View) and step.source == "home":
+            return os.path.relpath(path, step.target)
+        return os.path.relpath(path, self._facts.home) if self.is_graft(step.target) else None
+
+    def is_graft(self, target: str) -> bool:
+        """Whether the mount at ``target`` is a graft."""
+        return target in self._grafts
+
+    def serves_natively(self, path: str) -> bool:
+        """Whether the kernel serves ``path`` without the view."""
+        return not isinstance(self.step(path), View)
 
     def leads_to_mount(self, path: str) -> bool:
-        """Whether something is mounted at ``path`` or below it."""
-        return any(within(step.target, path) for step in self._plan if not isinstance(step, Root))
+        """Whether something is mounted or made below ``path``."""
+        return any(within(step.target, path) and step.target != path for step in self._plan)
 
     def explain(self, path: str) -> Explanation:
         """What a path shows that is not in the view."""
@@ -87,12 +98,8 @@ class Mounts:
     def _bind(self, path: str, bind: Bind) -> Explanation:
         source = os.path.normpath(f"{bind.source}/{os.path.relpath(path, bind.target)}")
         verdict = WRITABLE if bind.writable else READ_ONLY
-        change = None
-        if bind.target in self._grafts:
-            verdict = STORED if bind.writable else READ_ONLY
-            change = None if bind.writable else self._hides(path)
         there = os.path.lexists(source)
-        return Explanation(path, verdict, self._why(bind.target), NATIVE, source, change, there)
+        return Explanation(path, verdict, self._why(bind.target), NATIVE, source, None, there)
 
     def _read_only(self, path: str, rule: str, stored: str | None = None) -> Explanation:
         return Explanation(path, READ_ONLY, rule, NATIVE, stored, None, os.path.lexists(path))
@@ -168,7 +175,6 @@ def _reasons(config: Config, facts: Facts) -> list[tuple[str, str]]:
     found += [(path, _from_list("dev", config.dev.allow)) for path in facts.devices]
     found += [(path, _from_list("run", config.run.allow, path)) for path in facts.run]
     found += [(path, "a program outside the jail listens there") for path in facts.sockets]
-    found += _graft_reasons(config, facts)
     found += [
         (os.path.realpath(item.value), f"[filesystem] hide{written(item.origin)}")
         for item in config.filesystem.hide
@@ -196,16 +202,6 @@ def _reasons(config: Config, facts: Facts) -> list[tuple[str, str]]:
         (paths.store, "the jail sees this as its home, and not here"),
     ]
     return found
-
-
-def _graft_reasons(config: Config, facts: Facts) -> list[tuple[str, str]]:
-    allowed = {item.path: item.origin for item in config.home.allow}
-    reasons = []
-    for graft in facts.grafts:
-        origin = allowed.get(graft.path)
-        why = f"[home] allow{written(origin)}" if origin else "a program of the jail made it"
-        reasons.append((f"{facts.home}/{graft.path}", why))
-    return reasons
 
 
 def _guard_reason(config: Config, facts: Facts, path: str) -> str:

@@ -20,7 +20,7 @@ import trio
 from fusefs.operations import Operations
 from fusefs.serve import serve
 from fusefs.view import raise_descriptor_limit
-from venvjail.config.environment import EnvironmentRules
+from venvjail.config.model import Config
 from venvjail.errors import EXIT_NO_JAIL, UserError
 from venvjail.jail import binwatch, control, landlock, logs, policy
 from venvjail.jail.alarms import Alarms
@@ -38,6 +38,7 @@ from venvjail.jail.channel import (
 )
 from venvjail.jail.decisions import Prepared, take_over
 from venvjail.jail.guards import release_places
+from venvjail.jail.live import LivePolicy
 from venvjail.jail.programs import Programs
 from venvjail.jail.sensitivity import Sensitivity
 from venvjail.jail.witness import Witness
@@ -59,8 +60,8 @@ class Jail:
     channel: socket.socket
     recorder: Recorder
     alarms: Alarms
-    environment: EnvironmentRules
     entries: binwatch.Entries
+    live: LivePolicy = field(init=False)
     init_pid: int = 0
     namespaces: list[int] = field(default_factory=list)
     ruleset: int | None = None
@@ -88,7 +89,12 @@ class Jail:
 
     def notices(self, entry: int) -> list[str]:
         """What to tell whoever ran the command of ``entry``, which has ended."""
-        return self.alarms.told(entry) if self.prepared.config.jail.notice.value else []
+        return self.alarms.told(entry) if self.live.config.jail.notice.value else []
+
+    def obey(self, config: Config) -> None:
+        """A config is in force from now on."""
+        self.recorder.sensitivity = Sensitivity.of(config)
+        self._leases_changed()  # how long an empty jail stays may have changed
 
     def _leases_changed(self) -> None:
         self.changed.set()
@@ -181,7 +187,6 @@ def _jail(prepared: Prepared, channel: socket.socket, witness: Witness) -> Jail:
         channel,
         recorder,
         alarms,
-        EnvironmentRules(prepared.config.environment),
         binwatch.Entries(prepared.paths, prepared.record),
     )
 
@@ -190,6 +195,7 @@ async def _main(jail: Jail, builder_pid: int, lock: int, ready: int) -> None:
     prepared = jail.prepared
     settings = policy.view_settings(prepared.config, prepared.facts, prepared.record)
     operations = Operations(settings, jail.recorder.observe)
+    jail.live = LivePolicy(prepared, operations, jail.obey)
     try:
         failure = await _live(jail, operations, builder_pid, lock, ready)
     finally:
@@ -211,6 +217,7 @@ async def _live(
         listener = control.listen(jail.prepared.paths)
         scope = nursery.cancel_scope
         nursery.start_soon(jail.entries.watch)
+        nursery.start_soon(jail.live.watch)
         nursery.start_soon(jail.recorder.write_batches)
         nursery.start_soon(control.serve, jail, listener, scope)
         nursery.start_soon(_cancel_on_signal, scope)
@@ -283,12 +290,11 @@ async def _cancel_when_init_ends(jail: Jail, scope: trio.CancelScope) -> None:
 
 
 async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.CancelScope) -> None:
-    linger = jail.prepared.config.jail.linger.value
     while True:
         if jail.leases:
             await jail.changed.wait()
             continue
-        with trio.move_on_after(linger):
+        with trio.move_on_after(jail.live.config.jail.linger.value):
             await jail.changed.wait()
             continue
         if not jail.leases and not await jail.count_processes() and _may_end(jail, listener):

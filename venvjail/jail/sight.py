@@ -16,7 +16,7 @@ from fusefs.rules import Kind, Rule
 from venvjail.config import file as configfile
 from venvjail.config.model import Config
 from venvjail.jail import grafts, host, policy
-from venvjail.jail.explanation import FUSE, HIDDEN, READ_ONLY, STORED, Explanation
+from venvjail.jail.explanation import FUSE, HIDDEN, NATIVE, READ_ONLY, STORED, Explanation
 from venvjail.jail.mounts import Mounts
 from venvjail.jail.plan import Facts, make_plan
 from venvjail.jail.sensitivity import Sensitivity
@@ -75,7 +75,9 @@ class Sight:
             sighting = self.inspector.look(os.fsencode(relative))
             follow = sighting.link is not None and os.fsdecode(sighting.path) != relative
             if not follow:
-                return self._named(asked, self._in_home(relative, sighting))
+                found = self._in_home(relative, sighting)
+                served = NATIVE if self.mounts.serves_natively(seen) else FUSE
+                return self._named(asked, replace(found, served=served))
             assert sighting.link is not None
             seen = self._followed(relative, sighting.path, sighting.link)
         return Explanation(asked, HIDDEN, "too many symlinks", FUSE, there=False)
