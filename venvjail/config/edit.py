@@ -81,8 +81,8 @@ class ConfigEdit:
 
     def _find(self, section: str, key: str, value: str) -> int | None:
         table = self._document.get(section)
-        entries = table.get(key, []) if isinstance(table, AbstractTable) else []
-        for index, entry in enumerate(entries):
+        entries = table.get(key) if isinstance(table, AbstractTable) else None
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
             if _same(entry["path"] if isinstance(entry, dict) else entry, value):
                 return index
         return None
