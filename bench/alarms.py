@@ -16,14 +16,14 @@ from venvjail.config.sensitive import SENSITIVE
 
 #: The most downloaded of the index (hugovk.dev/top-pypi-packages), the module where it has another
 #: name.  Left out: what only another of them is a part of.
-PACKAGES = """
+_NAMES = """
 boto3 botocore urllib3 requests certifi charset-normalizer:charset_normalizer idna packaging
 typing-extensions:typing_extensions setuptools python-dateutil:dateutil aiobotocore s3transfer six
 pyyaml:yaml numpy cryptography fsspec s3fs cffi pycparser pydantic attrs:attr click pandas
 protobuf:google.protobuf pip jmespath rsa pyasn1 importlib-metadata:importlib_metadata markupsafe
 zipp jinja2 pytz wheel platformdirs pyjwt:jwt colorama pluggy virtualenv google-auth:google.auth
 filelock cachetools awscli google-api-core:google.api_core pytest rich sqlalchemy httpx
-""".split()
+"""
 
 
 def run(command: list[str | Path]) -> str:
@@ -44,12 +44,12 @@ def try_package(venv: Path, name: str) -> None:
     told["import"] = run([venv / "bin/python", "-c", f"import {module or distribution}"])
     for step, line in told.items():
         if line:
-            print(f"{step} {distribution}: {line}", end="")
+            print(f"{step} {distribution}: {line}", end="", flush=True)
 
 
 def main() -> None:
     """Make the home and the venv, and try each package."""
-    packages = sys.argv[1:] or PACKAGES
+    packages = sys.argv[1:] or _NAMES.split()
     command = [sys.executable, "-m", "venvjail"]
     with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
         home = Path(directory, "home")

@@ -166,6 +166,7 @@ def remove(venv: str, yes: bool) -> None:
 @click.option("--sensitive", is_flag=True, help="Keys, credentials and other secrets only.")
 @click.option("--since", metavar="TIME", help="30m, 2h, 7d, 12:00 or 2026-01-31.")
 @click.option("--command", "text", default="", metavar="TEXT", help="Commands that contain TEXT.")
+@click.option("--suggest", is_flag=True, help="The config that would have shown it.")
 @click.option("--clear", is_flag=True, help="Forget everything.")
 def log(
     venv: str,
@@ -174,12 +175,14 @@ def log(
     sensitive: bool,
     since: str | None,
     text: str,
+    suggest: bool,
     clear: bool,
 ) -> None:
     """Show what jailed programs were refused, the newest first."""
     import time
 
     from venvjail.commands import log_view
+    from venvjail.commands import suggest as suggestions
     from venvjail.commands.when import point_in_time
 
     paths = _paths(venv)
@@ -187,6 +190,8 @@ def log(
     selection = log_view.Selection(begin, sensitive, text)
     if clear:
         log_view.clear(paths)
+    elif suggest:
+        suggestions.suggest(paths, selection)
     elif follow:
         log_view.follow(paths, selection, as_json=as_json)
     else:
@@ -212,12 +217,19 @@ def explain(venv: str, paths: tuple[str, ...], tree: bool, everything: bool) -> 
 
 @group.command()
 @_VENV
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-def allow(venv: str, paths: tuple[str, ...]) -> None:
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option("--from-log", is_flag=True, help="Ask for each path that the log suggests.")
+def allow(venv: str, paths: tuple[str, ...], from_log: bool) -> None:
     """Let the jail see paths: edits the venv's config, and acts in a running jail."""
-    from venvjail.commands import allow
+    from venvjail.commands import allow, suggest
+    from venvjail.commands.log_view import Selection
 
-    allow.allow(_paths(venv), paths)
+    if bool(paths) == from_log:
+        raise click.UsageError("give either 'PATH...' or '--from-log'")
+    if from_log:
+        suggest.ask(_paths(venv), Selection())
+    else:
+        allow.allow(_paths(venv), paths)
 
 
 @group.command()

@@ -71,7 +71,11 @@ class Sight:
         for _ in range(_LINKS):
             relative = self.relative(seen)
             if relative is None:
-                return self._named(asked, self.mounts.explain(seen))
+                real = self._real(seen)
+                if real == seen:
+                    return self._named(asked, self.mounts.explain(seen))
+                seen = real
+                continue
             sighting = self.inspector.look(os.fsencode(relative))
             follow = sighting.link is not None and os.fsdecode(sighting.path) != relative
             if not follow:
@@ -98,6 +102,16 @@ class Sight:
     def relative(self, path: str) -> str | None:
         """``path`` relative to the home where the view serves it; None where a mount does."""
         return self.mounts.in_view(path)
+
+    def _real(self, path: str) -> str:
+        """A path below a mount of the host's own directory, the symlinks above its name followed.
+
+        What the jail can write to may lead anywhere; what is there has to be asked anew.
+        """
+        parent, name = os.path.split(path)
+        if self.mounts.explain(path).stored != path:
+            return path
+        return os.path.normpath(os.path.join(os.path.realpath(parent), name))
 
     def _followed(self, relative: str, link: bytes, text: bytes) -> str:
         """The path that the rest of a walk goes on with behind a symlink."""
