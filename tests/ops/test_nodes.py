@@ -61,14 +61,21 @@ def test_forgetting_gives_everything_back(small: Client) -> None:
     small.operations.close()
 
 
-def test_a_parent_is_remembered_as_long_as_a_child(small: Client) -> None:
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_parent_is_remembered_as_long_as_a_child(small: Client, moved: bool) -> None:
     small.mkdir("home/a")
+    small.mkdir("home/b")
     small.write("home/a/x", "x")
     inode = small.inode("home/a/x")
+    if moved:
+        small.rename("home/a/x", "home/b/x")
     counts = [(node, count) for node, count in small.lookups.items() if node != inode]
     small.run(small.operations.forget(counts))
+    assert len(small.operations._table) == 5  # the view's three, one directory, the file
     _evict(small)
     assert small.run(small.operations.getattr(inode, CONTEXT)).st_size == 1
+    small.run(small.operations.forget([(inode, small.lookups[inode])]))
+    assert len(small.operations._table) == 3
     small.operations.close()
 
 
