@@ -125,14 +125,18 @@ def test_ctrl_z_fg_bg(python: Path, terminal: Terminal, programs: Path) -> None:
 
 
 def test_sigcont_comes_once(python: Path, terminal: Terminal, programs: Path) -> None:
-    terminal.type(f"{python} {programs}/listener.py 2 SIGCONT SIGUSR1")
+    terminal.type(f"{python} {programs}/listener.py 3 SIGCONT SIGUSR1")
     terminal.expect("ready\r\n")
     terminal.stop_job()
     terminal.continue_job()
     terminal.expect("got SIGCONT\r\n")
     terminal.stop_job()
-    terminal.type("kill -USR1 $(jobs -p); fg")
-    terminal.match("got SIGCONT (SIGUSR1|SIGCONT)")
+    process = Process(int(terminal.ask("jobs -p")))
+    terminal.continue_job()
+    terminal.expect("got SIGCONT SIGCONT\r\n")
+    process.kill(signal.SIGUSR1)
+    process.close()
+    terminal.expect("got SIGCONT SIGCONT SIGUSR1\r\n")
     assert terminal.status() == "9"
 
 
