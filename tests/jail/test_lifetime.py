@@ -84,7 +84,8 @@ def test_two_commands_see_each_other_and_their_tmp(jail: JailedVenv) -> None:
             "b'input()' in open(f'/proc/{p}/cmdline', 'rb').read() and int(p) != os.getpid()])"
         )
         assert pid.isdigit()
-        jail.python("open('/tmp/shared', 'w').write('x'); import os; os.kill(int('%s'), 0)" % pid)
+        jail.python("import os, sys; os.kill(int(sys.argv[1]), 0)", pid)
+        jail.python("open('/tmp/shared', 'w').write('x')")
         assert jail.python("print(open('/tmp/shared').read())") == "x"
         assert (jail.tmp / "shared").exists()
 
