@@ -196,7 +196,7 @@ def _check_standard_descriptors() -> None:
         try:
             mode = posix.fstat(fd).st_mode
         except OSError:
-            # Gets the lowest free number, fd, and is closed at exec, like all that Python opens.
+            # Gets the lowest free number, fd; closed again at exec, as all that Python opens.
             posix.open("/dev/null", posix.O_RDWR)
             continue
         if mode & 0o170000 == 0o040000:
