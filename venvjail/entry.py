@@ -31,6 +31,13 @@ Environment = dict[bytes, bytes]
 _NEW_SHELL = "activate-new-shell"
 _ANSWER_SECONDS = 30.0
 _ATTEMPTS = 10
+#: What every jail is made of; the command would be free without one of them.
+_REQUIRED = {
+    syscalls.CLONE_NEWUSER,
+    syscalls.CLONE_NEWNS,
+    syscalls.CLONE_NEWPID,
+    syscalls.CLONE_NEWIPC,
+}
 
 
 class Join:
@@ -63,6 +70,8 @@ class Join:
                 self.assign[name] = text
             elif kind == protocol.NOTICE:
                 say(value)
+        if not {kind for _, kind in self.namespaces} >= _REQUIRED:
+            raise ValueError("a namespace is missing")  # and with it the jail
 
 
 def main(venv: str, script: str, arguments: list[str]) -> "NoReturn":
@@ -233,7 +242,10 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
 
 def _join(paths: VenvPaths, command: str, environment: Environment) -> Join:
     home = environment.get(b"HOME", b"")
-    request = protocol.pack(protocol.JOIN, [home, syscalls.encode(command), *environment])
+    try:
+        request = protocol.pack(protocol.JOIN, [home, syscalls.encode(command), *environment])
+    except protocol.ProtocolError:
+        raise JailError("the names of the environment variables are too long together") from None
     for _ in range(_ATTEMPTS):
         connection = connect(paths)
         if connection is None:
@@ -253,11 +265,25 @@ def _join(paths: VenvPaths, command: str, environment: Environment) -> Join:
             message = b""
         if not message:
             continue  # the jail ended between our connecting and its accepting: start anew
-        kind, fields = protocol.unpack(message)
-        if kind == protocol.ERROR:
-            raise JailError(fields[0].decode("utf-8", "surrogateescape"))
-        return Join(connection, fields, descriptors)
+        return _answer(paths, connection, message, descriptors)
     raise JailError(f"the jail of {paths.env} ends as soon as it starts; see {paths.run}/log")
+
+
+def _answer(
+    paths: VenvPaths, connection: _socket.socket, message: bytes, descriptors: list[int]
+) -> Join:
+    """The answer to a JOIN, taken apart; JailError for a refusal and for what is no answer."""
+    try:
+        kind, fields = protocol.unpack(message)
+        if kind != protocol.ERROR:
+            return Join(connection, fields, descriptors)
+        reason = fields[0].decode("utf-8", "surrogateescape")
+    except (protocol.ProtocolError, ValueError, IndexError):
+        reason = (
+            f"the socket in {paths.run} does not answer as this venvjail does; "
+            f"end what serves it: venvjail stop {paths.env}"
+        )
+    raise JailError(reason)
 
 
 def _receive(connection: _socket.socket) -> tuple[bytes, list[int]]:

@@ -28,7 +28,7 @@ def test_reading_in_the_background_stops(python: Path, terminal: Terminal) -> No
 def test_writing_in_the_background_stops_on_request(python: Path, terminal: Terminal) -> None:
     terminal.type("stty tostop")
     terminal.expect(PROMPT)
-    terminal.type(f"{python} -c 'print(\"writ\" + \"ten\")' &")
+    terminal.type(f'{python} -c \'print("writ" + "ten")\' &')
     terminal.wait_for(lambda: "Stopped" in terminal.ask("jobs"), "stopped by SIGTTOU")
     terminal.continue_job()
     terminal.expect("written\r\n")
@@ -75,7 +75,7 @@ def test_ctrl_z_in_a_process_group_of_its_own(python: Path, terminal: Terminal) 
 def test_job_of_a_script_without_job_control(python: Path, terminal: Terminal) -> None:
     """The script, its entry and the command are one group; the user's shell controls them all."""
     script = Path(str(python.parents[2]), "job.sh")
-    script.write_text(f"{python} -c \"{READ}\"\necho script $?\n", encoding="utf-8")
+    script.write_text(f'{python} -c "{READ}"\necho script $?\n', encoding="utf-8")
     terminal.type(f"sh {script}")
     terminal.expect("job.sh\r\n")
     terminal.stop_job()
@@ -86,9 +86,7 @@ def test_job_of_a_script_without_job_control(python: Path, terminal: Terminal) -
     assert terminal.status() == "0"
 
 
-def test_terminal_after_a_script_without_job_control(
-    jail: JailedVenv, terminal: Terminal
-) -> None:
+def test_terminal_after_a_script_without_job_control(jail: JailedVenv, terminal: Terminal) -> None:
     """A shell in the jail made its own group the foreground; sh does not take the terminal back."""
     terminal.type(f"sh -c '{jail.bin}/activate-new-shell; read line; echo got $line'")
     terminal.expect("(venv)")
@@ -129,9 +127,7 @@ def test_sizes_are_the_same_in_the_jail(jail: JailedVenv, terminal: Terminal) ->
     assert terminal.ask("stty size") == "33 103"
 
 
-def test_modes_after_a_command_that_changed_them_and_died(
-    python: Path, terminal: Terminal
-) -> None:
+def test_modes_after_a_command_that_changed_them_and_died(python: Path, terminal: Terminal) -> None:
     before = terminal.ask("stty -g")
     code = "import os, tty; tty.setraw(0); os.kill(os.getpid(), 9)"
     terminal.type(f'{python} -c "{code}"')
@@ -228,12 +224,10 @@ def test_stopped_shell_in_the_jail_when_the_users_shell_ends(
 
 def test_stopped_entry_when_the_jail_is_stopped(jail: JailedVenv, terminal: Terminal) -> None:
     """The entry cannot reap its command meanwhile; nobody may wait for that."""
-    terminal.type(f"{jail.bin}/python -c 'print(\"rea\" + \"dy\"); input()'")
+    terminal.type(f'{jail.bin}/python -c \'print("rea" + "dy"); input()\'')
     terminal.expect("ready\r\n")
     terminal.stop_job()
-    done = subprocess.run(
-        [jail.bin.parent / ".venvjail/none"] if False else ["true"], check=True
-    )
+    done = subprocess.run([jail.bin.parent / ".venvjail/none"] if False else ["true"], check=True)
     assert done.returncode == 0
     jail.stop()
     assert jail.status is None
@@ -247,7 +241,7 @@ def test_stopped_entry_when_the_jail_is_stopped(jail: JailedVenv, terminal: Term
 def test_stopped_entry_when_the_jail_dies(
     jail: JailedVenv, terminal: Terminal, victim: str
 ) -> None:
-    terminal.type(f"{jail.bin}/python -c 'print(\"rea\" + \"dy\"); input()'")
+    terminal.type(f'{jail.bin}/python -c \'print("rea" + "dy"); input()\'')
     terminal.expect("ready\r\n")
     terminal.stop_job()
     status = jail.status

@@ -1,7 +1,6 @@
 """A command's end, its signals and its keys under a terminal: as with a plain venv's python."""
 
 import fcntl
-import os
 import signal
 from pathlib import Path
 
@@ -137,10 +136,8 @@ def test_sigcont_comes_once(python: Path, terminal: Terminal, programs: Path) ->
     assert terminal.status() == "9"
 
 
-def test_stop_is_seen_when_the_command_stops_itself(
-    python: Path, terminal: Terminal
-) -> None:
-    code = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP); print(\"on it\" + \" goes\")"
+def test_stop_is_seen_when_the_command_stops_itself(python: Path, terminal: Terminal) -> None:
+    code = 'import os, signal; os.kill(os.getpid(), signal.SIGSTOP); print("on it" + " goes")'
     terminal.type(f"{python} -c '{code}'")
     terminal.expect("Stopped")
     terminal.continue_job()
@@ -150,7 +147,7 @@ def test_stop_is_seen_when_the_command_stops_itself(
 
 @pytest.mark.parametrize(
     "name",
-    "SIGTERM SIGHUP SIGINT SIGQUIT SIGUSR1 SIGUSR2 SIGALRM SIGABRT SIGWINCH SIGIO SIGRTMIN".split(),
+    ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGABRT", "SIGWINCH", "SIGIO", "SIGRTMIN"],
 )
 def test_signal_to_the_entry_alone(
     python: Path, terminal: Terminal, programs: Path, name: str
@@ -165,9 +162,7 @@ def test_signal_to_the_entry_alone(
     assert terminal.status() == "9"
 
 
-def test_deadly_signal_to_the_entry_alone(
-    python: Path, terminal: Terminal, programs: Path
-) -> None:
+def test_deadly_signal_to_the_entry_alone(python: Path, terminal: Terminal, programs: Path) -> None:
     terminal.type(f"{python} {programs}/sleeper.py &")
     terminal.expect("ready\r\n")
     process = background_pid(terminal)
@@ -242,7 +237,7 @@ def test_hangup_of_the_terminal_ends_the_command(
     marker.unlink(missing_ok=True)
     code = (
         "import signal, sys, os; "
-        "signal.signal(signal.SIGHUP, lambda *_: (open(sys.argv[1], \"w\"), os._exit(1))); "
+        'signal.signal(signal.SIGHUP, lambda *_: (open(sys.argv[1], "w"), os._exit(1))); '
         'print("ready", flush=True); signal.pause(); signal.pause()'
     )
     terminal.type(f"{python} -c '{code}' {marker}")
