@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
     _unshare(as_root=AS_ROOT in changes)
     for change in changes:
         _CHANGES[change]()
-    os.execvp(command[0], command)
+    os.execvp(command[0], list(command))
 
 
 def _unshare(*, as_root: bool) -> None:
