@@ -13,6 +13,7 @@ import posix
 import sys
 
 from venvjail import job, protocol, syscalls
+from venvjail.answer import Answer, RefusedError, receive
 from venvjail.errors import EXIT_NO_JAIL, ROOT_REFUSED, JailError, UserError
 from venvjail.layout import VenvPaths
 
@@ -31,47 +32,7 @@ Environment = dict[bytes, bytes]
 _NEW_SHELL = "activate-new-shell"
 _ANSWER_SECONDS = 30.0
 _ATTEMPTS = 10
-#: What every jail is made of; the command would be free without one of them.
-_REQUIRED = {
-    syscalls.CLONE_NEWUSER,
-    syscalls.CLONE_NEWNS,
-    syscalls.CLONE_NEWPID,
-    syscalls.CLONE_NEWIPC,
-}
-
-
-class Join:
-    """The supervisor's answer: what the command needs of the jail."""
-
-    __slots__ = ("assign", "filter", "home", "lease", "namespaces", "ruleset", "withhold")
-
-    def __init__(self, lease: _socket.socket, fields: list[bytes], descriptors: list[int]) -> None:
-        self.lease = lease
-        self.home = b"/"
-        self.namespaces: list[tuple[int, int]] = []
-        self.ruleset: tuple[int, int] | None = None
-        self.filter = b""
-        self.withhold: list[bytes] = []
-        self.assign: Environment = {}
-        for field in fields:
-            kind, value = field[:1], field[1:]
-            if kind == protocol.NAMESPACE:
-                self.namespaces.append((descriptors.pop(0), int(value)))
-            elif kind == protocol.RULESET:
-                self.ruleset = descriptors.pop(0), int(value)
-            elif kind == protocol.FILTER:
-                self.filter = value
-            elif kind == protocol.HOME:
-                self.home = value
-            elif kind == protocol.WITHHOLD:
-                self.withhold.append(value)
-            elif kind == protocol.ASSIGN:
-                name, _, text = value.partition(b"=")
-                self.assign[name] = text
-            elif kind == protocol.NOTICE:
-                say(value)
-        if not {kind for _, kind in self.namespaces} >= _REQUIRED:
-            raise ValueError("a namespace is missing")  # and with it the jail
+_ENOMEM = 12
 
 
 def main(venv: str, script: str, arguments: list[str]) -> "NoReturn":
@@ -117,13 +78,15 @@ def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
     except OSError:
         directory = b""
     answer = _join(paths, command, environment)
+    for notice in answer.notices:
+        say(notice)
     _apply_environment(paths, environment, answer)
     # While this process is in the jail's user namespace and still has its own memory, no jailed
     # process may trace it; exec(2) makes the command dumpable again.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     _enter(paths, answer.namespaces)
     caller = job.Caller()
-    child = posix.fork()
+    child = _fork(paths)
     if child == 0:
         _become(prepare, environment, directory, answer, caller)
     syscalls.clear_capability_sets()
@@ -132,6 +95,16 @@ def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
     status = job.accompany(child)
     _say_done(answer.lease)
     return job.end_like(status)
+
+
+def _fork(paths: VenvPaths) -> int:
+    try:
+        return posix.fork()
+    except OSError as error:
+        reason = error.strerror
+        if error.errno == _ENOMEM:  # also where init has ended; pid_namespaces(7)
+            reason = "it has ended meanwhile; run the command again"
+        raise JailError(f"cannot run in the jail of {paths.env}: {reason}") from None
 
 
 def _enter(paths: VenvPaths, namespaces: list[tuple[int, int]]) -> None:
@@ -240,7 +213,7 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
     return connection
 
 
-def _join(paths: VenvPaths, command: str, environment: Environment) -> Join:
+def _join(paths: VenvPaths, command: str, environment: Environment) -> Answer:
     home = environment.get(b"HOME", b"")
     try:
         request = protocol.pack(protocol.JOIN, [home, syscalls.encode(command), *environment])
@@ -256,50 +229,27 @@ def _join(paths: VenvPaths, command: str, environment: Environment) -> Join:
         connection.settimeout(_ANSWER_SECONDS)
         try:
             connection.send(request)
-            message, descriptors = _receive(connection)
+            answer = receive(connection)
         except TimeoutError:
             raise JailError(
                 f"the jail's supervisor does not answer; try: venvjail stop {paths.env}"
             ) from None
+        except RefusedError as refusal:
+            raise JailError(str(refusal)) from None
+        except protocol.ProtocolError:
+            raise JailError(
+                f"the socket in {paths.run} does not answer as this venvjail does; "
+                f"end what serves it: venvjail stop {paths.env}"
+            ) from None
         except OSError:
-            message = b""
-        if not message:
-            continue  # the jail ended between our connecting and its accepting: start anew
-        return _answer(paths, connection, message, descriptors)
+            answer = None
+        if answer is not None:
+            return answer
+        # The jail ended between our connecting and its accepting: start anew.
     raise JailError(f"the jail of {paths.env} ends as soon as it starts; see {paths.run}/log")
 
 
-def _answer(
-    paths: VenvPaths, connection: _socket.socket, message: bytes, descriptors: list[int]
-) -> Join:
-    """The answer to a JOIN, taken apart; JailError for a refusal and for what is no answer."""
-    try:
-        kind, fields = protocol.unpack(message)
-        if kind != protocol.ERROR:
-            return Join(connection, fields, descriptors)
-        reason = fields[0].decode("utf-8", "surrogateescape")
-    except (protocol.ProtocolError, ValueError, IndexError):
-        reason = (
-            f"the socket in {paths.run} does not answer as this venvjail does; "
-            f"end what serves it: venvjail stop {paths.env}"
-        )
-    raise JailError(reason)
-
-
-def _receive(connection: _socket.socket) -> tuple[bytes, list[int]]:
-    size = 4 * protocol.MAX_DESCRIPTORS
-    message, ancillary, _, _ = connection.recvmsg(
-        protocol.LIMIT, _socket.CMSG_SPACE(size), _socket.MSG_CMSG_CLOEXEC
-    )
-    descriptors: list[int] = []
-    for level, kind, data in ancillary:
-        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
-            for start in range(0, len(data) - 3, 4):
-                descriptors.append(int.from_bytes(data[start : start + 4], sys.byteorder))
-    return message, descriptors
-
-
-def _apply_environment(paths: VenvPaths, environment: Environment, answer: Join) -> None:
+def _apply_environment(paths: VenvPaths, environment: Environment, answer: Answer) -> None:
     for name in answer.withhold:
         environment.pop(name, None)
     environment[b"VENVJAIL"] = syscalls.encode(paths.env)
@@ -310,13 +260,13 @@ def _become(
     prepare: "Prepare",
     environment: Environment,
     directory: bytes,
-    answer: Join,
+    answer: Answer,
     caller: job.Caller,
 ) -> None:
     """In the child, all namespaces joined: confine this process and run the command in it."""
     try:
         _change_directory(directory, answer.home)
-        _drop_stale_tmpdir(environment)
+        _mend_directories(environment, answer.home)
         command = prepare(environment)
         syscalls.drop_capabilities()
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
@@ -349,16 +299,18 @@ def _change_directory(directory: bytes, home: bytes) -> None:
         say(directory + b" is not visible in the jail; the command starts in " + posix.getcwdb())
 
 
-def _drop_stale_tmpdir(environment: Environment) -> None:
-    """Forget a TMPDIR of the host that the jail does not have: programs fall back to /tmp."""
-    for name in (b"TMPDIR", b"TEMP", b"TMP"):
-        path = environment.get(name)
+def _mend_directories(environment: Environment, home: bytes) -> None:
+    """Without the host's TMPDIR programs fall back to /tmp; HOME may be a hidden symlink to it."""
+    for name in (b"TMPDIR", b"TEMP", b"TMP", b"HOME"):
+        path = environment.pop(name, None)
         if path is None:
             continue
         try:
             posix.stat(path)
+            environment[name] = path
         except OSError:
-            del environment[name]
+            if name == b"HOME":
+                environment[name] = home
 
 
 def _run(command: list[str], environment: Environment) -> int:

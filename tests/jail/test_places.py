@@ -166,12 +166,20 @@ def test_unusual_names(home: FakeHome, name: str) -> None:
 
 def test_a_long_path(home: FakeHome) -> None:
     """Longer than the 107 bytes of a socket's address, and than a ``#!`` line."""
-    deep = home.root.joinpath(*("d" * 120 for _ in range(8)))
+    deep = home.root / ("d" * 150) / ("e" * 100)
     deep.mkdir(parents=True)
     with JailedVenv(home, deep / "venv") as venv:
-        assert len(os.fsencode(venv.paths.run)) > 1000
+        assert len(os.fsencode(venv.paths.run)) > 300
         assert works(venv)
         assert str(venv.env) in home.check([*VENVJAIL, "status"]).splitlines()
+
+
+def test_a_path_that_is_too_long(home: FakeHome) -> None:
+    env = home.root.joinpath(*("d" * 200 for _ in range(3)), "venv")
+    done = home.run([*VENVJAIL, env])
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"venvjail: {env}: longer than 450 bytes")
+    assert not env.parent.exists()
 
 
 def copy_interpreter(prefix: Path) -> Path:
@@ -202,7 +210,9 @@ def test_a_base_interpreter_in_the_home(home: FakeHome) -> None:
         new = prefix / "planted"
         assert all_end(on_host(home, "create", [new]), DONE)
         assert all_end(in_jail(venv, "create", [new]), "EROFS")
-        assert all_end(in_jail(venv, "write", [python]), "EROFS")
+        assert all_end(
+            in_jail(venv, "write", [Path(venv.python("print(__import__('os').__file__)"))]), "EROFS"
+        )
 
 
 def test_a_project_elsewhere(home: FakeHome) -> None:
@@ -264,6 +274,6 @@ def test_two_venvs_of_one_project(home: FakeHome) -> None:
             made = [other.bin / "planted", other.env / "planted"]
             assert all_end(on_host(home, "create", made), DONE)
             assert all_end(in_jail(own, "create", made), "EROFS")
-            other.check(["touch", "/tmp/mine"])
-            assert all_end(in_jail(own, "look", ["/tmp/mine"]), "ENOENT")
+            other.check(["touch", f"/tmp/of-{other.env.name}"])
+            assert all_end(in_jail(own, "look", [f"/tmp/of-{other.env.name}"]), "ENOENT")
         assert one.tmp != two.tmp

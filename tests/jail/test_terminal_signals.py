@@ -1,6 +1,9 @@
 """A command's end, its signals and its keys under a terminal: as with a plain venv's python."""
 
+<<<<<<< HEAD
 import fcntl
+=======
+>>>>>>> main
 import signal
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 from tests.support.home import FakeHome
 from tests.support.processes import Process
 from tests.support.terminal import PROMPT, Terminal
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, is_locked
 
 #: Says ``ready``, tells of each signal, and ends with the status 9 when there were ``COUNT``.
 LISTENER = r"""
@@ -131,7 +134,7 @@ def test_sigcont_comes_once(python: Path, terminal: Terminal, programs: Path) ->
     terminal.continue_job()
     terminal.expect("got SIGCONT\r\n")
     terminal.stop_job()
-    terminal.type("kill -USR1 %1; fg")
+    terminal.type("kill -USR1 $(jobs -p); fg")
     terminal.match("got SIGCONT (SIGUSR1|SIGCONT)")
     assert terminal.status() == "9"
 
@@ -147,7 +150,23 @@ def test_stop_is_seen_when_the_command_stops_itself(python: Path, terminal: Term
 
 @pytest.mark.parametrize(
     "name",
+<<<<<<< HEAD
     ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGABRT", "SIGWINCH", "SIGIO", "SIGRTMIN"],
+=======
+    [
+        "SIGTERM",
+        "SIGHUP",
+        "SIGINT",
+        "SIGQUIT",
+        "SIGUSR1",
+        "SIGUSR2",
+        "SIGALRM",
+        "SIGABRT",
+        "SIGWINCH",
+        "SIGIO",
+        "SIGRTMIN",
+    ],
+>>>>>>> main
 )
 def test_signal_to_the_entry_alone(
     python: Path, terminal: Terminal, programs: Path, name: str
@@ -189,15 +208,6 @@ def test_kill_9_of_the_entry_kills_the_command(
     eventually(lambda: not is_locked(marker), "the command has ended")
     terminal.type("wait $!")
     assert terminal.status() == "137"
-
-
-def is_locked(path: Path) -> bool:
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def test_stop_and_continue_of_the_job(python: Path, terminal: Terminal, programs: Path) -> None:
