@@ -1,9 +1,5 @@
 """A command's end, its signals and its keys under a terminal: as with a plain venv's python."""
 
-<<<<<<< HEAD
-import fcntl
-=======
->>>>>>> main
 import signal
 from pathlib import Path
 
@@ -150,9 +146,6 @@ def test_stop_is_seen_when_the_command_stops_itself(python: Path, terminal: Term
 
 @pytest.mark.parametrize(
     "name",
-<<<<<<< HEAD
-    ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGABRT", "SIGWINCH", "SIGIO", "SIGRTMIN"],
-=======
     [
         "SIGTERM",
         "SIGHUP",
@@ -166,7 +159,6 @@ def test_stop_is_seen_when_the_command_stops_itself(python: Path, terminal: Term
         "SIGIO",
         "SIGRTMIN",
     ],
->>>>>>> main
 )
 def test_signal_to_the_entry_alone(
     python: Path, terminal: Terminal, programs: Path, name: str
