@@ -233,6 +233,14 @@ class TestPlanted:
         assert secret.stat().st_mode & 0o777 == 0o644
         assert not os.path.islink(f"{paths.env}/.gitignore")
 
+    def test_directory_without_permissions_in_what_is_cleared(self, make: Make) -> None:
+        paths = make().paths
+        closed = Path(paths.env, "lib/closed")
+        (closed / "deep").mkdir(parents=True)
+        closed.chmod(0o000)
+        make(clear=True)
+        assert not os.path.lexists(closed)
+
     def test_links_in_what_is_cleared(self, make: Make, secret: Path) -> None:
         paths = make().paths
         os.symlink(secret.parent, f"{paths.env}/lib/out")
