@@ -13,6 +13,7 @@ import pytest
 from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
 from tests.support.requirements import require
+from tests.support.wall_off import RULESET, WallOff
 from venvjail.jail import landlock
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -68,9 +69,11 @@ class TestRedirectedStdin:
         assert output.split("\n") == ["Permission denied"] * 7 + [""]
         assert letter.read_text() == "Dear Bob"
 
-    def test_control(self, shared_home: FakeHome) -> None:
-        letter = shared_home.write("docs/letter", "Dear Bob")
-        output = run_redirected(shared_home, [SYSTEM_PYTHON, "-c", REOPEN], stdin=letter)
+    def test_control(self, jail: JailedVenv) -> None:
+        letter = jail.home.write("docs/letter", "Dear Bob")
+        jail.python("pass")
+        with WallOff(jail, RULESET):
+            output = run_redirected(jail.home, [jail.bin / "python", "-c", REOPEN], stdin=letter)
         assert output.split("\n") == ["done"] * 7 + [""]
         assert letter.read_text() != "Dear Bob"
 
