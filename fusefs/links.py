@@ -193,6 +193,9 @@ class _Walk:
         found = os.fstat(self._fd)
         if place is None or shown_at_its_place(place, found):
             return self._left_to_the_jail(self._path)
+        if layers.real_path(self._fd) != b"/" + b"/".join(self._path):
+            # A directory that we went up from was moved meanwhile: this is not what was judged.
+            return Target(Shape.REFUSED, self._text)
         path = b"/".join(self._path[len(_names(self._resolver.home)) :])
         fd = -1
         if keep:

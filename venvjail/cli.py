@@ -170,7 +170,9 @@ def log(venv: str, as_json: bool) -> None:
 
 
 def _paths(venv: str) -> VenvPaths:
-    """The paths of an existing venv; UserError where there is none or it was moved."""
+    """The paths of an existing venv; UserError where there is none, it was moved, or in a jail."""
+    from venvjail.caller import refuse_in_jail
     from venvjail.record import load
 
+    refuse_in_jail()
     return VenvPaths(load(venv).venv)

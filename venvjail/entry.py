@@ -31,6 +31,7 @@ Environment = dict[bytes, bytes]
 _NEW_SHELL = "activate-new-shell"
 _ANSWER_SECONDS = 30.0
 _ATTEMPTS = 10
+_ENOMEM = 12
 
 
 class Join:
@@ -114,7 +115,7 @@ def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     _enter(paths, answer.namespaces)
     caller = job.Caller()
-    child = posix.fork()
+    child = _fork(paths)
     if child == 0:
         _become(prepare, environment, directory, answer, caller)
     syscalls.clear_capability_sets()
@@ -123,6 +124,16 @@ def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
     status = job.accompany(child)
     _say_done(answer.lease)
     return job.end_like(status)
+
+
+def _fork(paths: VenvPaths) -> int:
+    try:
+        return posix.fork()
+    except OSError as error:
+        reason = error.strerror
+        if error.errno == _ENOMEM:  # also where init has ended; pid_namespaces(7)
+            reason = "it has ended meanwhile; run the command again"
+        raise JailError(f"cannot run in the jail of {paths.env}: {reason}") from None
 
 
 def _enter(paths: VenvPaths, namespaces: list[tuple[int, int]]) -> None:

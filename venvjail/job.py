@@ -95,7 +95,7 @@ def accompany(child: int) -> int:
             _pass_on(child, _signal.SIGCONT)
             continue
         _take_terminal(terminal, group)
-        _stop_like(child, number)
+        _stop_like(child, number, group)
         terminal = _foreground_terminal(group)
         _hand_over(terminal, child, group)
 
@@ -131,10 +131,15 @@ def _pass_on(child: int, number: int) -> None:
         return  # its end is already on the way to us
 
 
-def _stop_like(child: int, number: int) -> None:
-    """Stop as the command has stopped, so that the shell sees a stopped job."""
+def _stop_like(child: int, number: int, group: int) -> None:
+    """Stop as the command has stopped, so that the shell sees a stopped job.
+
+    A shell that is suspended stops its own process group.  In a plain venv that is the whole job,
+    the script included that started it, so ours has to stop as well.
+    """
+    stopped = posix.getpid() if posix.getpgid(child) == group else 0
     # Raised while blocked, so that it is one with the terminal's own if that is still pending.
-    posix.kill(posix.getpid(), number)
+    posix.kill(stopped, number)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {number} & _WAITED)
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _WAITED)
     if _signal.SIGCONT not in _signal.sigpending():

@@ -128,7 +128,7 @@ def test_module_as_program(jail: JailedVenv) -> None:
     jail.home.write("work/proj/ugly_too.py", "x = {  'a':1 }\n")
     done = jail.home.run([jail.bin / "python", "-m", "black", "--check", "ugly_too.py"])
     assert done.returncode == 1
-    assert f"would reformat {jail.home.project}/ugly_too.py" in done.stderr
+    assert "would reformat ugly_too.py" in done.stderr
 
 
 def test_entry_while_a_shell_stays_open(jail: JailedVenv) -> None:

@@ -136,12 +136,12 @@ def test_every_program_in_bin_is_jailed(jail: JailedVenv) -> None:
     script.unlink()
 
 
-def test_the_seeds_example(jail: JailedVenv) -> None:
+def test_the_seeds_example(own_jail: JailedVenv) -> None:
     """./venv/bin/python; import os, pathlib; os.listdir(pathlib.Path.home()): You can see that
     most of the files in your home dir are hidden in the jail: ['.bashrc', '.profile, ...]"""
     typed = "import os, pathlib\nos.listdir(pathlib.Path.home());\n"
     names = {
-        python: set(eval(jail.home.check([python, "-i", "-q"], stdin=typed)))
+        python: set(eval(own_jail.home.check([python, "-i", "-q"], stdin=typed)))
         for python in ("/usr/bin/python3", "./venv/bin/python")
     }
     assert {".bashrc", ".profile"} <= names["./venv/bin/python"]

@@ -1,7 +1,5 @@
 """A command's end, its signals and its keys under a terminal: as with a plain venv's python."""
 
-import fcntl
-import os
 import signal
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import pytest
 from tests.support.home import FakeHome
 from tests.support.processes import Process
 from tests.support.terminal import PROMPT, Terminal
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, is_locked
 
 #: Says ``ready``, tells of each signal, and ends with the status 9 when there were ``COUNT``.
 LISTENER = r"""
@@ -132,15 +130,13 @@ def test_sigcont_comes_once(python: Path, terminal: Terminal, programs: Path) ->
     terminal.continue_job()
     terminal.expect("got SIGCONT\r\n")
     terminal.stop_job()
-    terminal.type("kill -USR1 %1; fg")
+    terminal.type("kill -USR1 $(jobs -p); fg")
     terminal.match("got SIGCONT (SIGUSR1|SIGCONT)")
     assert terminal.status() == "9"
 
 
-def test_stop_is_seen_when_the_command_stops_itself(
-    python: Path, terminal: Terminal
-) -> None:
-    code = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP); print(\"on it\" + \" goes\")"
+def test_stop_is_seen_when_the_command_stops_itself(python: Path, terminal: Terminal) -> None:
+    code = 'import os, signal; os.kill(os.getpid(), signal.SIGSTOP); print("on it" + " goes")'
     terminal.type(f"{python} -c '{code}'")
     terminal.expect("Stopped")
     terminal.continue_job()
@@ -150,7 +146,19 @@ def test_stop_is_seen_when_the_command_stops_itself(
 
 @pytest.mark.parametrize(
     "name",
-    "SIGTERM SIGHUP SIGINT SIGQUIT SIGUSR1 SIGUSR2 SIGALRM SIGABRT SIGWINCH SIGIO SIGRTMIN".split(),
+    [
+        "SIGTERM",
+        "SIGHUP",
+        "SIGINT",
+        "SIGQUIT",
+        "SIGUSR1",
+        "SIGUSR2",
+        "SIGALRM",
+        "SIGABRT",
+        "SIGWINCH",
+        "SIGIO",
+        "SIGRTMIN",
+    ],
 )
 def test_signal_to_the_entry_alone(
     python: Path, terminal: Terminal, programs: Path, name: str
@@ -165,9 +173,7 @@ def test_signal_to_the_entry_alone(
     assert terminal.status() == "9"
 
 
-def test_deadly_signal_to_the_entry_alone(
-    python: Path, terminal: Terminal, programs: Path
-) -> None:
+def test_deadly_signal_to_the_entry_alone(python: Path, terminal: Terminal, programs: Path) -> None:
     terminal.type(f"{python} {programs}/sleeper.py &")
     terminal.expect("ready\r\n")
     process = background_pid(terminal)
@@ -194,15 +200,6 @@ def test_kill_9_of_the_entry_kills_the_command(
     eventually(lambda: not is_locked(marker), "the command has ended")
     terminal.type("wait $!")
     assert terminal.status() == "137"
-
-
-def is_locked(path: Path) -> bool:
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def test_stop_and_continue_of_the_job(python: Path, terminal: Terminal, programs: Path) -> None:
@@ -242,7 +239,7 @@ def test_hangup_of_the_terminal_ends_the_command(
     marker.unlink(missing_ok=True)
     code = (
         "import signal, sys, os; "
-        "signal.signal(signal.SIGHUP, lambda *_: (open(sys.argv[1], \"w\"), os._exit(1))); "
+        'signal.signal(signal.SIGHUP, lambda *_: (open(sys.argv[1], "w"), os._exit(1))); '
         'print("ready", flush=True); signal.pause(); signal.pause()'
     )
     terminal.type(f"{python} -c '{code}' {marker}")

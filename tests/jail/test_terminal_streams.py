@@ -44,21 +44,21 @@ def test_pipe(python: Path, shared_home: FakeHome, script: str, output: str) -> 
 def test_reader_that_ends_first(python: Path, shared_home: FakeHome) -> None:
     copy = "import shutil, sys; shutil.copyfileobj(sys.stdin, sys.stdout)"
     done = sh(
-        shared_home, f"yes | $1 -c '{copy}' 2>/dev/null | head -n 2; echo ${{PIPESTATUS[*]}}", python
+        shared_home,
+        f"yes | $1 -c '{copy}' 2>/dev/null | head -n 2; echo ${{PIPESTATUS[*]}}",
+        python,
     )
     assert done.stdout == "y\ny\n141 1 0\n"
 
 
 def test_default_sigpipe_kills(python: Path, shared_home: FakeHome) -> None:
-    code = "import os; os.execlp(\"sh\", \"sh\", \"-c\", \"yes; :\")"
+    code = 'import os; os.execlp("sh", "sh", "-c", "yes; :")'
     restore = "import signal; signal.signal(signal.SIGPIPE, signal.SIG_DFL); "
-    done = sh(
-        shared_home, f"$1 -c '{restore}{code}' | head -n 1; echo ${{PIPESTATUS[*]}}", python
-    )
+    done = sh(shared_home, f"$1 -c '{restore}{code}' | head -n 1; echo ${{PIPESTATUS[*]}}", python)
     assert done.stdout == "y\n0 0\n"
     done = sh(
         shared_home,
-        f"$1 -c '{restore}import os; os.execlp(\"yes\", \"yes\")' | head -n 1; echo ${{PIPESTATUS[*]}}",
+        f'$1 -c \'{restore}import os; os.execlp("yes", "yes")\' | head -n 1; echo ${{PIPESTATUS[*]}}',
         python,
     )
     assert done.stdout == "y\n141 0\n"
@@ -118,7 +118,7 @@ def test_closed_standard_descriptors(
         "open(sys.argv[1], 'w').write(str(shown))"
     )
     closing = " ".join(f"{fd}>&-" for fd in descriptors)
-    done = sh(shared_home, f"$1 -c \"$2\" $3 {closing}", python, code, result)
+    done = sh(shared_home, f'$1 -c "$2" $3 {closing}', python, code, result)
     assert (done.returncode, done.stderr) == (0, "")
     assert result.read_text() == str([fd not in descriptors for fd in (0, 1, 2)])
 
@@ -137,7 +137,7 @@ def test_a_directory_as_standard_descriptor_is_refused(
 ) -> None:
     """An open directory leads to all that is below it; Python refuses one by itself, too."""
     ran = shared_home.project / "ran"
-    done = sh(shared_home, f"$1 -c 'open(\"ran\", \"w\")' {redirection}", python)
+    done = sh(shared_home, f'$1 -c \'open("ran", "w")\' {redirection}', python)
     assert done.returncode != 0
     assert not ran.exists()
 
@@ -250,7 +250,13 @@ def show(
 def test_a_command_has_what_its_caller_has(jail: JailedVenv, plain: Path, cold: bool) -> None:
     if cold:
         jail.stop()
-    variables = {"OWN": "ä\n=x", "EMPTY": "", "GITHUB_TOKEN": "t", "SSH_AUTH_SOCK": "/s", "A_KEY": "k"}
+    variables = {
+        "OWN": "ä\n=x",
+        "EMPTY": "",
+        "GITHUB_TOKEN": "t",
+        "SSH_AUTH_SOCK": "/s",
+        "A_KEY": "k",
+    }
     inside = show(jail.bin / "python", jail.home, inherited, **variables)
     outside = show(plain, jail.home, inherited, **variables)
     environment = inside.pop("environment")

@@ -130,6 +130,7 @@ def test_ending_unmounts_even_while_in_use(layout: Layout) -> None:
 def test_a_request_that_was_withdrawn_does_not_stop_the_server(layout: Layout) -> None:
     """Its process was killed between the kernel's word that it is there and our reading it."""
     with MountedView(layout, false_alarms=50) as view:
+        assert view.session_flags() & os.O_NONBLOCK
         assert (view.home / ".bashrc").exists()
         (view.home / "new").write_text("x")
         assert (view.home / "new").read_text() == "x"

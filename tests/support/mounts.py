@@ -91,6 +91,13 @@ class MountedView:
         """How many descriptors the server has open."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def session_flags(self) -> int:
+        """The open(2) flags of the server's /dev/fuse."""
+        process = Path(f"/proc/{self.process.pid}")
+        [fd] = [link.name for link in (process / "fd").iterdir() if _leads_to_fuse(link)]
+        fields = (process / "fdinfo" / fd).read_text().split()
+        return int(fields[fields.index("flags:") + 1], 8)
+
     def __enter__(self) -> MountedView:
         command = [sys.executable, "-m", "tests.support.view_server"]
         with self._log.open("wb") as log:
@@ -139,3 +146,7 @@ class MountedView:
         if not killed:
             assert self.process.returncode == 0
             assert not leftover, "the server left its mount behind"
+
+
+def _leads_to_fuse(link: Path) -> bool:
+    return os.readlink(link) == "/dev/fuse"

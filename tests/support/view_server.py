@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -24,7 +25,7 @@ def _wake_without_reason(times: int) -> None:
     wait_readable = trio.lowlevel.wait_readable
     left = iter(range(times))
 
-    async def wait(fd: int) -> None:
+    async def wait(fd: Any) -> None:
         if next(left, None) is None:
             await wait_readable(fd)
         else:

@@ -1,7 +1,9 @@
 """Wait for what another process does: by looking again, never by sleeping on luck."""
 
+import fcntl
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -16,3 +18,15 @@ def eventually(condition: Callable[[], Result], what: str, *, seconds: float = 1
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(_PAUSE)
     return result
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds an exclusive flock(2) of ``path``; False where there is no file."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False

@@ -15,12 +15,13 @@ from venvjail.creation.env_builder import BuildOptions, JailedEnvBuilder
 from venvjail.creation.location import check_contents, check_location, is_jailed_venv
 from venvjail.creation.neighbours import make_way
 from venvjail.creation.progress import Progress
-from venvjail.creation.project import Project, choose_project, given_project
+from venvjail.creation.project import Project, choose_project, given_project, is_within
 from venvjail.errors import UserError
 from venvjail.jail.host import find_home
 from venvjail.layout import VenvPaths
 
 _EXIT_INTERRUPTED = 130
+_PRIVATE_IN_JAIL = ("/tmp", "/var/tmp", "/dev", "/run")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def create(
     refuse_root()
     refuse_in_jail()
     _check_options(options)
+    _check_interpreter()
     home = find_home(os.environ.get("HOME", ""))
     # Real, since the path is written into scripts that run in the jail, where a symlink of the
     # home that leads to it is hidden.
@@ -93,6 +95,16 @@ def _check_options(options: CreateOptions) -> None:
             f"this Python has no ensurepip: install it (on Debian and Ubuntu: "
             f"sudo apt install python{version}-venv), or use --without-pip"
         )
+
+
+def _check_interpreter() -> None:
+    prefix = os.path.realpath(sys.base_prefix)
+    for private in _PRIVATE_IN_JAIL:
+        if is_within(prefix, private):
+            raise UserError(
+                f"{prefix}: this Python lies below {private}, which is another directory in the "
+                "jail; use a Python that is installed elsewhere"
+            )
 
 
 def _project(paths: VenvPaths, options: CreateOptions, home: str) -> Project | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 import trio
 
 from fusefs.events import Event, Verdict
+from venvjail.errors import UserError
 
 log = logging.getLogger("venvjail.jail.audit")
 
@@ -147,7 +149,17 @@ def read(path: str) -> Iterator[Refusal]:
 
 
 def _open(path: str) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=5)
+    """The database at ``path``, made where it is missing; UserError where it is none."""
+    try:
+        return _prepared(sqlite3.connect(path, timeout=5))
+    except sqlite3.Error as error:
+        word = shlex.quote(path)
+        raise UserError(
+            f"{path}: the log cannot be used ({error}); move it away: mv {word} {word}.damaged"
+        ) from error
+
+
+def _prepared(database: sqlite3.Connection) -> sqlite3.Connection:
     # Readers do not block the writer, and a crash loses no committed batch; sqlite.org/wal.html.
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = NORMAL")

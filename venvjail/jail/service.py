@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import select
 import signal
 import socket
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ from venvjail.layout import VenvPaths
 log = logging.getLogger("venvjail.jail.service")
 
 _BUILD_SECONDS = 60.0
+_COUNT_SECONDS = 5.0
+_END_SECONDS = 1.0
 _MESSAGE = 65536
 
 
@@ -62,6 +65,10 @@ class Jail:
     """Set, and replaced, when ``leases`` changes."""
     asking: trio.Lock = field(default_factory=trio.Lock)
     """Held while init's answer is awaited."""
+    answers: tuple[trio.MemorySendChannel[int], trio.MemoryReceiveChannel[int]] = field(
+        default_factory=lambda: trio.open_memory_channel[int](1)
+    )
+    """From the task that reads what init says to the one that has asked."""
 
     def take_lease(self, entry: int) -> None:
         self.leases.append(entry)
@@ -80,10 +87,11 @@ class Jail:
         async with self.asking:
             try:
                 self.channel.send(COUNT)
-                await trio.lowlevel.wait_readable(self.channel)
-                return int(self.channel.recv(_MESSAGE) or 0)
             except OSError:
                 return 0
+            with trio.move_on_after(_COUNT_SECONDS):
+                return await self.answers[1].receive()
+        return 0
 
 
 class NotBuiltError(UserError):
@@ -192,6 +200,8 @@ async def _live(
         nursery.start_soon(_cancel_when_idle, jail, listener, scope)
         os.write(ready, b"R")
         os.close(ready)
+        # Whoever started us has it open as well, and may be stopped by now (Ctrl-Z).
+        fcntl.flock(lock, fcntl.LOCK_UN)
         os.close(lock)
     return None
 
@@ -237,12 +247,19 @@ async def _cancel_on_signal(scope: trio.CancelScope) -> None:
 
 
 async def _cancel_when_init_ends(jail: Jail, scope: trio.CancelScope) -> None:
-    """A pidfd is readable when its process has ended; pidfd_open(2)."""
-    pidfd = os.pidfd_open(jail.init_pid)
-    try:
-        await trio.lowlevel.wait_readable(pidfd)
-    finally:
-        os.close(pidfd)
+    """Read what init says; end-of-file is its end.
+
+    Not a pidfd: init remains, half ended, until all of its namespace are reaped, which a stopped
+    entry does not do for its command (zap_pid_ns_processes() in kernel/pid_namespace.c).
+    """
+    with contextlib.suppress(ConnectionResetError):
+        while True:
+            await trio.lowlevel.wait_readable(jail.channel)
+            message = jail.channel.recv(_MESSAGE)
+            if not message:
+                break
+            with contextlib.suppress(trio.WouldBlock):  # nobody waits for it any more
+                jail.answers[0].send_nowait(int(message))
     log.warning("init has ended, and with it the jail")
     scope.cancel()
 
@@ -288,9 +305,20 @@ def _end(jail: Jail) -> None:
     connections, which starts a new jail.
     """
     if jail.init_pid:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(jail.init_pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(jail.init_pid, 0)
+        _kill(jail.init_pid)
     jail.entries.sync()
     jail.recorder.close()
+
+
+def _kill(init_pid: int) -> None:
+    """Kill init and wait for its end, but not for entries that are stopped: see above."""
+    try:
+        pidfd = os.pidfd_open(init_pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        if not select.select([pidfd], [], [], _END_SECONDS)[0]:
+            log.info("a killed command has not been reaped, its entry may be stopped")
+    finally:
+        os.close(pidfd)
