@@ -279,6 +279,10 @@ def _become(
         caller.restore_signals()
         if answer.filter:
             syscalls.install_filter(answer.filter)
+        else:
+            # There is no filter for this machine that keeps it from typing into the terminal
+            # (TIOCSTI), which takes a terminal of one's own session; tty_ioctl(4).
+            posix.setsid()
         posix._exit(_run(command, environment))
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not go on
         say(f"cannot run the command: {error}".encode("utf-8", "surrogateescape"))
