@@ -21,7 +21,8 @@ from fusefs.serve import serve
 from fusefs.view import raise_descriptor_limit
 from venvjail.config.environment import EnvironmentRules
 from venvjail.errors import EXIT_NO_JAIL, UserError
-from venvjail.jail import audit, binwatch, control, logs, policy
+from venvjail.jail import audit, binwatch, control, logs, placeholders, policy
+from venvjail.jail.changes import Changes, load_unsaid, save_unsaid
 from venvjail.jail.channel import (
     ADOPTED,
     COUNT,
@@ -33,13 +34,13 @@ from venvjail.jail.channel import (
     namespaces,
 )
 from venvjail.jail.decisions import Prepared, take_over
-from venvjail.jail.guards import release_places
 from venvjail.layout import VenvPaths
 
 log = logging.getLogger("venvjail.jail.service")
 
 _BUILD_SECONDS = 60.0
 _MESSAGE = 65536
+_STALE_SECONDS = 1.0
 
 
 @dataclass
@@ -51,6 +52,9 @@ class Jail:
     recorder: audit.Recorder
     environment: EnvironmentRules
     entries: binwatch.Entries
+    changes: Changes
+    unsaid: list[str]
+    """Lines for the user that wait for a command, on whose terminal to say them."""
     init_pid: int = 0
     namespaces: list[int] = field(default_factory=list)
     ruleset: int | None = None
@@ -65,6 +69,17 @@ class Jail:
         self.leases += by
         self.changed.set()
         self.changed = trio.Event()
+
+    def take_unsaid(self) -> list[str]:
+        """The lines to say now; the guards are looked at before."""
+        lines = [*self.unsaid, *self.changes.replaced()]
+        self.unsaid = []
+        return lines
+
+    async def is_outdated(self) -> bool:
+        """Whether nothing runs in the jail, and a new one would guard more than it does."""
+        self.unsaid += self.changes.replaced()
+        return self.changes.stale and not self.leases and not await self.count_processes()
 
     async def count_processes(self) -> int:
         """Processes in the jail besides init; asked of init, 0 where that has ended."""
@@ -92,10 +107,10 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
     """
     logs.to_stderr()
     raise_descriptor_limit()
-    placeholders: list[str] = []
+    held: list[str] = []
     try:
         prepared = _await_decisions(channel)
-        placeholders = prepared.placeholders
+        held = prepared.placeholders
         trio.run(_main, prepared, channel, builder_pid, lock, ready)
     except UserError as error:
         _say_failed(ready, str(error), error.exit_status)
@@ -106,8 +121,17 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
         _say_failed(ready, line, EXIT_NO_JAIL)
         return 1
     finally:
-        release_places(placeholders)
+        _end_builder(builder_pid)
+        placeholders.release(held)
     return 0
+
+
+def _end_builder(pid: int) -> None:
+    """It has exited already unless building failed; it holds the placeholders until it has."""
+    with contextlib.suppress(ChildProcessError):  # waited for: the number may be another's now
+        if os.waitpid(pid, os.WNOHANG) == (0, 0):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def _say_failed(ready: int, line: str, status: int) -> None:
@@ -145,6 +169,8 @@ async def _main(
         recorder,
         EnvironmentRules(prepared.config.environment),
         binwatch.Entries(prepared.paths, prepared.record),
+        Changes(prepared),
+        load_unsaid(prepared.paths),
     )
     settings = policy.view_settings(prepared.config, prepared.facts, prepared.record)
     operations = Operations(settings, recorder.observe)
@@ -232,11 +258,15 @@ async def _cancel_when_init_ends(jail: Jail, scope: trio.CancelScope) -> None:
 
 
 async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.CancelScope) -> None:
-    linger = jail.prepared.config.jail.linger.value
     while True:
         if jail.leases:
             await jail.changed.wait()
             continue
+        if not jail.changes.is_quick:
+            jail.unsaid += await trio.to_thread.run_sync(jail.changes.appeared)
+        linger = jail.prepared.config.jail.linger.value
+        if jail.changes.stale:
+            linger = min(linger, _STALE_SECONDS)
         with trio.move_on_after(linger):
             await jail.changed.wait()
             continue
@@ -278,3 +308,4 @@ def _end(jail: Jail) -> None:
             os.waitpid(jail.init_pid, 0)
     jail.entries.sync()
     jail.recorder.close()
+    save_unsaid(jail.prepared.paths, [*jail.take_unsaid(), *jail.changes.appeared()])
