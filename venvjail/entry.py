@@ -341,10 +341,16 @@ def _run(command: list[str], environment: Environment) -> int:
 
 
 def _say_done(lease: _socket.socket) -> None:
-    """Wait until the host's ``venv/bin`` shows what the command installed, but not for long."""
+    """Wait until the host's ``venv/bin`` shows what the command installed, but not for long.
+
+    What the supervisor has to say about the command comes with its answer.
+    """
     try:
         lease.settimeout(5.0)
         lease.send(protocol.pack(protocol.DONE, []))
-        lease.recv(64)
+        message = lease.recv(protocol.LIMIT)
     except OSError:
         return  # the jail has ended; the next start brings venv/bin up to date
+    for field in protocol.unpack(message)[1] if message else ():
+        if field[:1] == protocol.NOTICE:
+            say(field[1:])

@@ -1,4 +1,4 @@
-"""Every key of the config that issue 2 names, in force in a jail; the control is the jail without."""
+"""Every key of the config, in force in a jail; the control is the jail without it."""
 
 import json
 import os

@@ -111,6 +111,10 @@ def _enter_namespaces(own: tuple[tuple[int, str], ...], *, nested: bool) -> None
         raise JailError(_no_namespaces(error)) from error
     if NETWORK in own:
         network.raise_loopback()
+    # No jailed program may make mount namespaces, even where it may make user namespaces: in one
+    # from which it has unmounted the guards they are no mount points any more, and renaming what
+    # they cover detaches them here too (detach_mounts() in the kernel's fs/namespace.c).
+    _write("/proc/sys/user/max_mnt_namespaces", "0")
     if not nested:
         # Counts namespaces made within this one, so it binds the jail only; namespaces(7).
         _write("/proc/sys/user/max_user_namespaces", "0")
