@@ -31,6 +31,7 @@ Environment = dict[bytes, bytes]
 _NEW_SHELL = "activate-new-shell"
 _ANSWER_SECONDS = 30.0
 _ATTEMPTS = 10
+_ENOMEM = 12
 
 
 class Join:
@@ -113,16 +114,26 @@ def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
     # process may trace it; exec(2) makes the command dumpable again.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     _enter(paths, answer.namespaces)
-    mask = job.block_signals()
-    child = posix.fork()
+    caller = job.Caller()
+    child = _fork(paths)
     if child == 0:
-        _become(prepare, environment, directory, answer, mask)
+        _become(prepare, environment, directory, answer, caller)
     syscalls.clear_capability_sets()
     for fd, _ in answer.namespaces:
         posix.close(fd)
     status = job.accompany(child)
     _say_done(answer.lease)
     return job.end_like(status)
+
+
+def _fork(paths: VenvPaths) -> int:
+    try:
+        return posix.fork()
+    except OSError as error:
+        reason = error.strerror
+        if error.errno == _ENOMEM:  # also where init has ended; pid_namespaces(7)
+            reason = "it has ended meanwhile; run the command again"
+        raise JailError(f"cannot run in the jail of {paths.env}: {reason}") from None
 
 
 def _enter(paths: VenvPaths, namespaces: list[tuple[int, int]]) -> None:
@@ -185,7 +196,8 @@ def _check_standard_descriptors() -> None:
         try:
             mode = posix.fstat(fd).st_mode
         except OSError:
-            posix.open("/dev/null", posix.O_RDWR)  # gets the lowest free number: fd
+            # Gets the lowest free number, fd, and is closed at exec, like all that Python opens.
+            posix.open("/dev/null", posix.O_RDWR)
             continue
         if mode & 0o170000 == 0o040000:
             raise JailError(f"descriptor {fd} is a directory; redirect it from a file instead")
@@ -280,7 +292,11 @@ def _apply_environment(paths: VenvPaths, environment: Environment, answer: Join)
 
 
 def _become(
-    prepare: "Prepare", environment: Environment, directory: bytes, answer: Join, mask: set[int]
+    prepare: "Prepare",
+    environment: Environment,
+    directory: bytes,
+    answer: Join,
+    caller: job.Caller,
 ) -> None:
     """In the child, all namespaces joined: confine this process and run the command in it."""
     try:
@@ -293,7 +309,9 @@ def _become(
             syscalls.landlock_restrict_self(*answer.ruleset)
         # Last of all credential changes: they clear it (prctl(2)).
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
-        job.restore_signals(mask)
+        if caller.entry_is_gone():
+            posix._exit(EXIT_NO_JAIL)
+        caller.restore_signals()
         if answer.filter:
             syscalls.install_filter(answer.filter)
         posix._exit(_run(command, environment))

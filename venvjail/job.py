@@ -1,7 +1,8 @@
 """Entry's parent half (host PID namespace): be the command to whoever started it.
 
 The command stays in the entry's process group, so what the terminal sends (Ctrl-C, Ctrl-Z, a new
-window size) reaches it without help.  Passed on is what somebody sent to the entry alone.
+window size) reaches it without help.  Passed on is what somebody sent to the entry alone.  Who
+sends a signal to the whole group by kill(2) cannot be told from that: such a one comes twice.
 """
 
 import posix
@@ -15,34 +16,60 @@ else:
 _TTY_FDS = (0, 1, 2)
 # si_code of a signal that the kernel, and so the terminal, sent; siginfo in sigaction(2).
 _SI_KERNEL = 0x80
-_FORWARDED = {
-    _signal.SIGHUP,
-    _signal.SIGINT,
-    _signal.SIGQUIT,
-    _signal.SIGTERM,
-    _signal.SIGUSR1,
-    _signal.SIGUSR2,
-    _signal.SIGALRM,
-    _signal.SIGCONT,
-    _signal.SIGTSTP,
-    _signal.SIGTTIN,
-    _signal.SIGTTOU,
-    _signal.SIGWINCH,
+# Not passed on: those that cannot be caught, that tell of a fault of the entry's own, or that
+# Python ignores.
+_OWN = {
+    _signal.SIGKILL,
+    _signal.SIGSTOP,
+    _signal.SIGCHLD,
+    _signal.SIGBUS,
+    _signal.SIGFPE,
+    _signal.SIGILL,
+    _signal.SIGSEGV,
+    _signal.SIGSYS,
+    _signal.SIGTRAP,
+    _signal.SIGXCPU,
+    _signal.SIGPIPE,
+    _signal.SIGXFSZ,
 }
-_WAITED = _FORWARDED | {_signal.SIGCHLD}
+_WAITED = set(_signal.valid_signals()) - _OWN | {_signal.SIGCHLD}
+_TERMINAL_STOPS = (_signal.SIGTTIN, _signal.SIGTTOU)
 
 
-def block_signals() -> set[int]:
-    """Block what ``accompany`` waits for; the former mask, for ``restore_signals``."""
-    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # ignored, children would reap themselves
-    return {int(number) for number in _signal.pthread_sigmask(_signal.SIG_BLOCK, _WAITED)}
+class Caller:
+    """What the command inherits from the entry's caller, while the entry has it otherwise."""
 
+    __slots__ = ("_mask", "_sigchld", "_tether")
 
-def restore_signals(mask: set[int]) -> None:
-    """In the child: the caller's mask, and the dispositions that Python changed at its start."""
-    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
-        _signal.signal(number, _signal.SIG_DFL)
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+    def __init__(self) -> None:
+        """Block what ``accompany`` waits for; before the fork."""
+        self._sigchld = _signal.getsignal(_signal.SIGCHLD)
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # ignored, children reap themselves
+        self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _WAITED)
+        self._tether = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
+
+    def restore_signals(self) -> None:
+        """In the child: the caller's mask, and the dispositions that Python changed at its start.
+
+        What the caller had for SIGPIPE and SIGXFSZ is not known any more; the default is usual.
+        """
+        for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+            _signal.signal(number, _signal.SIG_DFL)
+        _signal.signal(_signal.SIGCHLD, self._sigchld)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
+
+    def entry_is_gone(self) -> bool:
+        """In the child, to be asked once: whether the entry died already.
+
+        To be asked after PR_SET_PDEATHSIG, which tells of later deaths only; getppid(2) is 0 from
+        the start, since the entry is in no namespace of the child's.
+        """
+        ours, entrys = self._tether
+        posix.close(entrys)
+        try:
+            return posix.read(ours, 1) == b""
+        except BlockingIOError:
+            return False
 
 
 def accompany(child: int) -> int:
@@ -52,7 +79,7 @@ def accompany(child: int) -> int:
     while True:
         info = _signal.sigwaitinfo(_WAITED)
         if info.si_signo != _signal.SIGCHLD:
-            if info.si_code != _SI_KERNEL:
+            if not _has_got(child, group, info):
                 _pass_on(child, info.si_signo)
             continue
         pid, status = posix.waitpid(child, posix.WNOHANG | posix.WUNTRACED)
@@ -61,7 +88,16 @@ def accompany(child: int) -> int:
         if not posix.WIFSTOPPED(status):
             _take_terminal(terminal, group)
             return status
-        _stop_like(child, posix.WSTOPSIG(status), terminal, group)
+        number = posix.WSTOPSIG(status)
+        if number in _TERMINAL_STOPS and _hand_over(_foreground_terminal(group), child, group):
+            # It is in the foreground and made a process group of its own, which the leader of a
+            # job, as the entry is in its place, cannot do.
+            _pass_on(child, _signal.SIGCONT)
+            continue
+        _take_terminal(terminal, group)
+        _stop_like(child, number, group)
+        terminal = _foreground_terminal(group)
+        _hand_over(terminal, child, group)
 
 
 def end_like(status: int) -> int:
@@ -76,6 +112,18 @@ def end_like(status: int) -> int:
     return 128 + number  # the signal did not kill us: the caller had it ignored
 
 
+def _has_got(child: int, group: int, info: "_signal.struct_siginfo") -> bool:
+    """Whether the command got the signal without our help, as a member of our group.
+
+    The kernel signals the younger members of a group first, so a command that was continued
+    together with us is so already.
+    """
+    if info.si_signo == _signal.SIGCONT:
+        options = posix.WCONTINUED | posix.WNOHANG
+        return posix.waitid(posix.P_PID, child, options) is not None
+    return info.si_code == _SI_KERNEL and posix.getpgid(child) == group
+
+
 def _pass_on(child: int, number: int) -> None:
     try:
         posix.kill(child, number)
@@ -83,20 +131,21 @@ def _pass_on(child: int, number: int) -> None:
         return  # its end is already on the way to us
 
 
-def _stop_like(child: int, number: int, terminal: int | None, group: int) -> None:
-    """Stop as the command has stopped, so that the shell sees a stopped job; then both go on."""
-    _take_terminal(terminal, group)
+def _stop_like(child: int, number: int, group: int) -> None:
+    """Stop as the command has stopped, so that the shell sees a stopped job.
+
+    A shell that is suspended stops its own process group.  In a plain venv that is the whole job,
+    the script included that started it, so ours has to stop as well.
+    """
+    stopped = posix.getpid() if posix.getpgid(child) == group else 0
     # Raised while blocked, so that it is one with the terminal's own if that is still pending.
-    posix.kill(posix.getpid(), number)
+    posix.kill(stopped, number)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {number} & _WAITED)
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _WAITED)
-    try:
-        own = posix.getpgid(child)
-        if terminal is not None and own != group and posix.tcgetpgrp(terminal) == group:
-            posix.tcsetpgrp(terminal, own)
-        posix.kill(child, _signal.SIGCONT)
-    except OSError:
-        return  # the command or the terminal is gone; SIGCHLD says so
+    if _signal.SIGCONT not in _signal.sigpending():
+        # We are in an orphaned process group, which the terminal's stop signals do not stop
+        # (setpgid(2)): nobody would continue the command.
+        _pass_on(child, _signal.SIGCONT)
 
 
 def _foreground_terminal(group: int) -> int | None:
@@ -108,6 +157,18 @@ def _foreground_terminal(group: int) -> int | None:
         except OSError:
             continue
     return None
+
+
+def _hand_over(terminal: int | None, child: int, group: int) -> bool:
+    """Give the terminal to the command's process group; False when that is ours, or none is."""
+    own = posix.getpgid(child)
+    if terminal is None or own == group:
+        return False
+    try:
+        posix.tcsetpgrp(terminal, own)
+    except OSError:
+        return False  # hung up, or the command is in another session
+    return True
 
 
 def _take_terminal(terminal: int | None, group: int) -> None:

@@ -21,7 +21,7 @@ DONE = b"D"
 
 The answer's fields are NOTICEs."""
 STATUS = b"S"
-"""Command line to supervisor: one field of JSON comes back."""
+"""Command line to supervisor: one field of JSON comes back, the audit has been written."""
 STOP = b"X"
 """Command line to supervisor: end the jail; the connection closes when it has ended."""
 OK = b"O"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
+import signal
 import sys
 
 from venvjail import entry
@@ -17,6 +19,14 @@ from venvjail.layout import VenvPaths
 from venvjail.record import Record, load
 
 _ENVIRONMENT = ("HOME", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "XDG_RUNTIME_DIR")
+_LIMITS = (
+    resource.RLIMIT_AS,
+    resource.RLIMIT_CPU,
+    resource.RLIMIT_DATA,
+    resource.RLIMIT_FSIZE,
+    resource.RLIMIT_NOFILE,
+    resource.RLIMIT_NPROC,
+)
 _SUPERVISOR = (
     "import sys; sys.path[:0] = sys.argv[4:]; "
     "from venvjail.jail.supervisor import main; "
@@ -62,9 +72,27 @@ def _launch(paths: VenvPaths, record: Record, lock: int) -> bytes:
         finally:
             os._exit(1)
     os.close(ready_write)
-    os.waitpid(child, 0)
+    with contextlib.suppress(ChildProcessError):  # the caller ignores SIGCHLD: reaped already
+        os.waitpid(child, 0)
     with open(ready_read, "rb") as ready:
         return ready.read(65536)
+
+
+def _forget_caller() -> None:
+    """Undo, as far as the kernel lets us, what the first caller had set for its own command.
+
+    The supervisor serves others too: it must hear its signals, know of its children's ends, and
+    not be slow or fail because of ``ulimit -f`` or taskset(1) in one terminal.
+    """
+    for number in signal.valid_signals():
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for limit in _LIMITS:
+        _, hard = resource.getrlimit(limit)
+        resource.setrlimit(limit, (hard, hard))
+    os.sched_setaffinity(0, range(os.sysconf("SC_NPROCESSORS_CONF")))
+    os.umask(0o077)
 
 
 def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
@@ -72,7 +100,7 @@ def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
     if os.fork():
         os._exit(0)
     os.setsid()
-    os.umask(0o077)
+    _forget_caller()
     log_flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     log = os.open(paths.run + "/log", log_flags, 0o600)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)

@@ -1,5 +1,6 @@
-"""What the tests of one module share: a home, a venv and its jail, a directory outside."""
+"""What the tests of one module share: a home, a venv and its jail, a plain venv, a terminal."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
 from tests.support.requirements import require
+from tests.support.terminal import Terminal, bash
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +46,27 @@ def own_jail(home: FakeHome) -> Iterator[JailedVenv]:
     """A venv without pip and its jail, for this test alone, in its own home's project."""
     with JailedVenv(home) as venv:
         yield venv
+
+
+@pytest.fixture(scope="module")
+def plain(shared_home: FakeHome) -> Path:
+    """The python of a venv that ``python -m venv`` made, beside the jailed one."""
+    env = shared_home.project / "plain"
+    shared_home.check([sys.executable, "-m", "venv", "--without-pip", env])
+    return env / "bin/python"
+
+
+@pytest.fixture(params=["plain", "jailed"])
+def python(request: pytest.FixtureRequest, jail: JailedVenv, plain: Path) -> Path:
+    """One after the other, the python of a plain venv and that of a jailed one.
+
+    What holds for the first is what the second has to be like.
+    """
+    return plain if request.param == "plain" else jail.bin / "python"
+
+
+@pytest.fixture
+def terminal(shared_home: FakeHome) -> Iterator[Terminal]:
+    """An interactive bash on the host, in the shared home's project, at its prompt."""
+    with bash(env=shared_home.env, cwd=shared_home.project) as shell:
+        yield shell

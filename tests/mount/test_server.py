@@ -127,6 +127,24 @@ def test_ending_unmounts_even_while_in_use(layout: Layout) -> None:
         os.close(user)
 
 
+def test_a_request_that_was_withdrawn_does_not_stop_the_server(layout: Layout) -> None:
+    """Its process was killed between the kernel's word that it is there and our reading it."""
+    with MountedView(layout, false_alarms=50) as view:
+        assert view.session_flags() & os.O_NONBLOCK
+        assert (view.home / ".bashrc").exists()
+        (view.home / "new").write_text("x")
+        assert (view.home / "new").read_text() == "x"
+
+
+def test_killed_clients_do_not_stop_the_server(view: MountedView) -> None:
+    program = "import os,sys\nwhile True: os.stat(sys.argv[1] + '/' + str(os.urandom(4)))"
+    for _ in range(20):
+        with subprocess.Popen(["python3", "-c", program, view.home]) as client:
+            poll(lambda: bool(view.events("lookup")), "a request of the client")
+            client.kill()
+    assert (view.home / ".bashrc").exists()
+
+
 def test_unmounting_from_outside_ends_the_server(layout: Layout) -> None:
     with MountedView(layout) as view:
         subprocess.run(["fusermount3", "-u", layout.mountpoint], check=True)

@@ -279,6 +279,12 @@ def test_python_without_ensurepip(make: Make, monkeypatch: pytest.MonkeyPatch) -
     make(with_pip=False)
 
 
+def test_python_that_the_jail_would_not_have(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "base_prefix", "/var/tmp/python")
+    with pytest.raises(UserError, match=r"^/var/tmp/python: this Python lies below /var/tmp"):
+        make()
+
+
 def test_root_is_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(UserError, match=r"^refusing to run as root: "):

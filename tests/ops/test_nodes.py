@@ -114,6 +114,17 @@ def test_an_open_unlinked_file_outlives_the_search_for_descriptors(small: Client
     small.operations.close()
 
 
+def test_an_unlinked_inode_outlives_interest_in_others(small: Client) -> None:
+    small.write("home/x", "data")
+    inode = small.inode("home/x")
+    small.unlink("home/x")
+    for number in range(3 * SMALL.inodes):
+        small.write(f"home/f{number}", "x")
+        small.read(f"home/f{number}")
+    assert small.run(small.operations.getattr(inode, CONTEXT)).st_nlink == 0
+    small.operations.close()
+
+
 def test_inodes_without_a_name_are_bounded_too(small: Client) -> None:
     baseline = descriptors()
     for number in range(50):

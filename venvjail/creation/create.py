@@ -15,7 +15,7 @@ from venvjail.creation.env_builder import BuildOptions, JailedEnvBuilder
 from venvjail.creation.location import check_contents, check_location, is_jailed_venv
 from venvjail.creation.neighbours import claim, make_way
 from venvjail.creation.progress import Progress
-from venvjail.creation.project import Project, choose_project, given_project
+from venvjail.creation.project import Project, choose_project, given_project, is_within
 from venvjail.creation.roots import current_launcher
 from venvjail.errors import JailError, UserError
 from venvjail.jail.host import find_home
@@ -23,6 +23,7 @@ from venvjail.jail.launcher import refuse_exposed
 from venvjail.layout import VenvPaths
 
 _EXIT_INTERRUPTED = 130
+_PRIVATE_IN_JAIL = ("/tmp", "/var/tmp", "/dev", "/run")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def create(
     refuse_root()
     refuse_in_jail()
     _check_options(options)
+    _check_interpreter()
     home = find_home(os.environ.get("HOME", ""))
     # Real, since the path is written into scripts that run in the jail, where a symlink of the
     # home that leads to it is hidden.
@@ -108,6 +110,16 @@ def _check_launcher(paths: VenvPaths, project: Project | None) -> None:
         refuse_exposed(current_launcher(), tops, paths.env)
     except JailError as error:
         raise UserError(str(error)) from None
+
+
+def _check_interpreter() -> None:
+    prefix = os.path.realpath(sys.base_prefix)
+    for private in _PRIVATE_IN_JAIL:
+        if is_within(prefix, private):
+            raise UserError(
+                f"{prefix}: this Python lies below {private}, which is another directory in the "
+                "jail; use a Python that is installed elsewhere"
+            )
 
 
 def _project(paths: VenvPaths, options: CreateOptions, home: str) -> Project | None:

@@ -33,7 +33,7 @@ def make_way(env_dir: str) -> None:
             continue
         if status is None or not _writes_to(place, status):
             continue
-        if status.commands or status.processes:
+        if status.entries or status.processes:
             raise UserError(
                 f"{env_dir}: programs run in the jail of {paths.env}, which can write there; "
                 f"end them first: venvjail stop {paths.env}"

@@ -88,7 +88,7 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
                         return
                     joined = _join(jail, connection, fields)
                     if joined:
-                        jail.lease_changed(+1)
+                        jail.take_lease(pid)
                 elif kind == protocol.DONE:
                     jail.entries.sync()
                     lines = jail.take_unsaid()
@@ -96,6 +96,7 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
                         lines += jail.changes.appeared()
                     connection.send(protocol.pack(protocol.OK, _notices(lines)))
                 elif kind == protocol.STATUS:
+                    jail.recorder.flush()  # so that the peer can read what was refused up to now
                     connection.send(protocol.pack(protocol.OK, [await _status(jail)]))
                 elif kind == protocol.STOP:
                     log.info("stopped by process %d", pid)
@@ -107,7 +108,7 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
             log.warning("a connection is dropped: %s", error)
         finally:
             if joined:
-                jail.lease_changed(-1)
+                jail.end_lease(pid)
 
 
 def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
@@ -161,8 +162,7 @@ async def _status(jail: Jail) -> bytes:
             "venv": facts.paths.env,
             "supervisor": os.getpid(),
             "init": jail.init_pid,
-            "pid_namespace": os.fstat(jail.namespaces[2]).st_ino,
-            "commands": jail.leases,
+            "entries": jail.leases,
             "processes": await jail.count_processes(),
             "home": facts.home,
             "project": facts.project,

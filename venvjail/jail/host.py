@@ -50,7 +50,7 @@ def gather(
         project=place,
         home_aliases=tuple(_aliases(home)),
         other_homes=tuple(_other_homes(home)),
-        runtimes=tuple(_runtimes((home, "/run", "/tmp", "/var/tmp"))),
+        runtimes=tuple(_runtimes((home, "/run"))),
         guards=tuple(sorted(guarded.read_only | guarded.closed)),
         other_states=tuple(sorted(guarded.hidden)),
         hide=tuple(os.path.realpath(item.value) for item in config.filesystem.hide),

@@ -7,7 +7,8 @@ the caller has redirected, Landlock still holds: its rules know files, not mount
 Each process that restricts itself makes a domain of its own, which only its descendants share.
 Between two commands of a jail therefore: signals pass (no LANDLOCK_SCOPE_SIGNAL, the PID namespace
 confines them), path sockets, pipes and files work, but abstract sockets do not connect and
-ptrace(2) is refused, and with it what needs the same rights, such as ``/proc/PID/fd``.
+ptrace(2) is refused, and with it what needs the same rights, such as ``/proc/PID/cwd``.  A domain
+cannot be joined, only inherited, and a command has to be its caller's child, for job control.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ def jail_grants(facts: Facts) -> tuple[Grant, ...]:
         facts.paths.env,
         "/dev/shm",
         f"/run/user/{facts.uid}",
+        *facts.runtimes,
     ]
     # Each device by itself too: a standard stream that the caller redirected to /dev/null is that
     # file below the host's /dev, and programs open it anew as /dev/stdout.
@@ -117,12 +119,15 @@ def jail_grants(facts: Facts) -> tuple[Grant, ...]:
 
 
 def supervisor_grants(paths: VenvPaths, placeholders: Iterable[str]) -> tuple[Grant, ...]:
-    """Where the supervisor may write: what it serves and keeps, and placeholders to remove."""
+    """Where the supervisor may write: what it serves and keeps, and placeholders to remove.
+
+    It serves a hostile peer with the user's rights: should it be talked into opening a wrong path,
+    the kernel says no.
+    """
     parents = dict.fromkeys(os.path.dirname(path) for path in placeholders)
     return (
         *(Grant(path, TREE) for path in (paths.store, paths.state, paths.bin)),
         *(Grant(parent, REMOVE_DIR) for parent in parents),
-        Grant("/dev/null", CONTENT),
     )
 
 
@@ -186,6 +191,18 @@ def _allow(ruleset: int, fd: int, access: int) -> None:
 def restrict_flags() -> int:
     """The flags for landlock_restrict_self(2) on this kernel."""
     return _RESTRICT_SELF_LOG_SUBDOMAINS_OFF if abi() >= _LOG_FLAGS_ABI else 0
+
+
+def confine(grants: Iterable[Grant]) -> None:
+    """Restrict the calling thread to ``grants`` for good; nothing happens without a Landlock."""
+    if not usable():
+        return
+    ruleset = create(grants)
+    try:
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        syscalls.landlock_restrict_self(ruleset, restrict_flags())
+    finally:
+        os.close(ruleset)
 
 
 def open_terminals() -> Iterator[int]:

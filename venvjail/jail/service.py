@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import select
 import signal
 import socket
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from fusefs.serve import serve
 from fusefs.view import raise_descriptor_limit
 from venvjail.config.environment import EnvironmentRules
 from venvjail.errors import EXIT_NO_JAIL, UserError
-from venvjail.jail import audit, binwatch, control, logs, placeholders, policy
+from venvjail.jail import audit, binwatch, control, landlock, logs, placeholders, policy
 from venvjail.jail.changes import Changes, load_unsaid, save_unsaid
 from venvjail.jail.channel import (
     ADOPTED,
@@ -34,11 +35,14 @@ from venvjail.jail.channel import (
     namespaces,
 )
 from venvjail.jail.decisions import Prepared, take_over
+from venvjail.jail.witness import Witness
 from venvjail.layout import VenvPaths
 
 log = logging.getLogger("venvjail.jail.service")
 
 _BUILD_SECONDS = 60.0
+_COUNT_SECONDS = 5.0
+_END_SECONDS = 1.0
 _MESSAGE = 65536
 _STALE_SECONDS = 1.0
 
@@ -59,14 +63,26 @@ class Jail:
     namespaces: list[int] = field(default_factory=list)
     ruleset: int | None = None
     """What each command restricts itself with; None where the kernel has no Landlock."""
-    leases: int = 0
+    leases: list[int] = field(default_factory=list)
+    """The pids on the host of the entries whose commands run."""
     changed: trio.Event = field(default_factory=trio.Event)
     """Set, and replaced, when ``leases`` changes."""
     asking: trio.Lock = field(default_factory=trio.Lock)
     """Held while init's answer is awaited."""
+    answers: tuple[trio.MemorySendChannel[int], trio.MemoryReceiveChannel[int]] = field(
+        default_factory=lambda: trio.open_memory_channel[int](1)
+    )
+    """From the task that reads what init says to the one that has asked."""
 
-    def lease_changed(self, by: int) -> None:
-        self.leases += by
+    def take_lease(self, entry: int) -> None:
+        self.leases.append(entry)
+        self._leases_changed()
+
+    def end_lease(self, entry: int) -> None:
+        self.leases.remove(entry)
+        self._leases_changed()
+
+    def _leases_changed(self) -> None:
         self.changed.set()
         self.changed = trio.Event()
 
@@ -86,10 +102,11 @@ class Jail:
         async with self.asking:
             try:
                 self.channel.send(COUNT)
-                await trio.lowlevel.wait_readable(self.channel)
-                return int(self.channel.recv(_MESSAGE) or 0)
             except OSError:
                 return 0
+            with trio.move_on_after(_COUNT_SECONDS):
+                return await self.answers[1].receive()
+        return 0
 
 
 class NotBuiltError(UserError):
@@ -111,7 +128,10 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
     try:
         prepared = _await_decisions(channel)
         held = prepared.placeholders
-        trio.run(_main, prepared, channel, builder_pid, lock, ready)
+        witness = Witness()
+        landlock.confine(landlock.supervisor_grants(paths, held))
+        recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home, witness.executable)
+        trio.run(_main, prepared, recorder, channel, builder_pid, lock, ready)
     except UserError as error:
         _say_failed(ready, str(error), error.exit_status)
         return 1
@@ -160,9 +180,13 @@ def _failure(message: bytes) -> NotBuiltError:
 
 
 async def _main(
-    prepared: Prepared, channel: socket.socket, builder_pid: int, lock: int, ready: int
+    prepared: Prepared,
+    recorder: audit.Recorder,
+    channel: socket.socket,
+    builder_pid: int,
+    lock: int,
+    ready: int,
 ) -> None:
-    recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home)
     jail = Jail(
         prepared,
         channel,
@@ -202,6 +226,8 @@ async def _live(
         nursery.start_soon(_cancel_when_idle, jail, listener, scope)
         os.write(ready, b"R")
         os.close(ready)
+        # Whoever started us has it open as well, and may be stopped by now (Ctrl-Z).
+        fcntl.flock(lock, fcntl.LOCK_UN)
         os.close(lock)
     return None
 
@@ -247,12 +273,19 @@ async def _cancel_on_signal(scope: trio.CancelScope) -> None:
 
 
 async def _cancel_when_init_ends(jail: Jail, scope: trio.CancelScope) -> None:
-    """A pidfd is readable when its process has ended; pidfd_open(2)."""
-    pidfd = os.pidfd_open(jail.init_pid)
-    try:
-        await trio.lowlevel.wait_readable(pidfd)
-    finally:
-        os.close(pidfd)
+    """Read what init says; end-of-file is its end.
+
+    Not a pidfd: init remains, half ended, until all of its namespace are reaped, which a stopped
+    entry does not do for its command (zap_pid_ns_processes() in kernel/pid_namespace.c).
+    """
+    with contextlib.suppress(ConnectionResetError):
+        while True:
+            await trio.lowlevel.wait_readable(jail.channel)
+            message = jail.channel.recv(_MESSAGE)
+            if not message:
+                break
+            with contextlib.suppress(trio.WouldBlock):  # nobody waits for it any more
+                jail.answers[0].send_nowait(int(message))
     log.warning("init has ended, and with it the jail")
     scope.cancel()
 
@@ -270,7 +303,7 @@ async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.Can
         with trio.move_on_after(linger):
             await jail.changed.wait()
             continue
-        if jail.leases == 0 and not await jail.count_processes() and _may_end(jail, listener):
+        if not jail.leases and not await jail.count_processes() and _may_end(jail, listener):
             scope.cancel()
             return
 
@@ -284,7 +317,7 @@ def _may_end(jail: Jail, listener: socket.socket) -> bool:
     lock = os.open(jail.prepared.paths.run + "/lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if jail.leases == 0 and not control.connection_waits(listener):
+        if not jail.leases and not control.connection_waits(listener):
             lock = -1  # kept open, and locked, on purpose
             return True
     except BlockingIOError:
@@ -302,10 +335,21 @@ def _end(jail: Jail) -> None:
     connections, which starts a new jail.
     """
     if jail.init_pid:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(jail.init_pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(jail.init_pid, 0)
+        _kill(jail.init_pid)
     jail.entries.sync()
     jail.recorder.close()
     save_unsaid(jail.prepared.paths, [*jail.take_unsaid(), *jail.changes.appeared()])
+
+
+def _kill(init_pid: int) -> None:
+    """Kill init and wait for its end, but not for entries that are stopped: see above."""
+    try:
+        pidfd = os.pidfd_open(init_pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        if not select.select([pidfd], [], [], _END_SECONDS)[0]:
+            log.info("a killed command has not been reaped, its entry may be stopped")
+    finally:
+        os.close(pidfd)

@@ -1,0 +1,129 @@
+"""A shell on a pseudo-terminal, driven as a user drives it."""
+
+import os
+import re
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import pexpect
+
+from tests.support.processes import Process
+from tests.support.waiting import eventually
+
+#: Seconds until what should be on the screen has to be there; a jail may have to start first.
+TIMEOUT = 20.0
+
+#: The prompt of :func:`bash`; a jailed shell within reads the user's files and has another.
+PROMPT = "outer> "
+
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]|\x1b\][^\x07]*\x07")
+
+
+class Terminal:
+    """``argv`` as the leader of a session with a terminal of its own; as a context, it ends it.
+
+    What the terminal shows is read by :meth:`expect` and its like, and what was read is gone.
+    """
+
+    def __init__(
+        self, argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, rows: int = 24
+    ) -> None:
+        words = [os.fspath(word) for word in argv]
+        self.child = pexpect.spawn(
+            words[0],
+            words[1:],
+            env=dict(env),
+            cwd=os.fspath(cwd),
+            timeout=TIMEOUT,
+            encoding="utf-8",
+            codec_errors="surrogateescape",
+            dimensions=(rows, 200),
+        )
+        self.child.delaybeforesend = None
+        self.leader = Process(self.child.pid)
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.leader.kill(signal.SIGKILL)
+        self.leader.close()
+        self.child.close(force=True)
+
+    def type(self, line: str) -> None:
+        """Type ``line`` and Enter."""
+        self.child.send(line + "\r")
+
+    def press(self, key: str) -> None:
+        """Press Ctrl and ``key``."""
+        self.child.sendcontrol(key)
+
+    def stop_job(self) -> None:
+        """Press Ctrl-Z, and be at bash's prompt with the job stopped."""
+        self.press("z")
+        self.expect("Stopped")
+        self.expect(PROMPT)
+
+    def continue_job(self) -> None:
+        """Type ``fg``; bash's answer, the job's command line, is read."""
+        self.type("fg")
+        self.match(r"fg\r\n([^\r]*)\r\n")
+
+    def expect(self, text: str) -> None:
+        """Wait for ``text``."""
+        self.child.expect_exact(text)
+
+    def match(self, pattern: str) -> str:
+        """Wait for the regular expression ``pattern``; return its first group."""
+        self.child.expect(pattern)
+        return str(self.child.match[1])
+
+    def ask(self, command: str) -> str:
+        """Return what ``command`` prints; the shell has to be at its prompt, and know printf."""
+        self.type(f"printf '<%s' begin\\>; {command}; printf '<%s' end\\>")
+        self.child.expect(r"<begin>([\s\S]*?)<end>")
+        return _CONTROL.sub("", str(self.child.match[1])).replace("\r", "").strip()
+
+    def status(self) -> str:
+        """Return ``$?`` as the shell has it; any shell but fish."""
+        self.type("printf '<st%s>' =$?")
+        return self.match(r"<st=(\d+)>")
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Change the size of the window."""
+        self.child.setwinsize(rows, columns)
+
+    def foreground(self) -> int:
+        """Return the process group that the terminal belongs to."""
+        return os.tcgetpgrp(self.child.child_fd)
+
+    def hang_up(self) -> None:
+        """Close the terminal, as closing its window does; nothing can be read afterwards."""
+        self.child.ptyproc.fileobj.close()
+
+    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+        """Poll until ``condition()`` is true; fail with ``what`` and the screen otherwise."""
+        eventually(condition, f"{what}; on the terminal: {self.child.before!r}")
+
+    def end(self) -> int:
+        """Wait until the session's leader has ended; its status, or minus its signal."""
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+        if self.child.signalstatus is not None:
+            return -int(self.child.signalstatus)
+        return int(self.child.exitstatus)
+
+
+def bash(*, env: Mapping[str, str], cwd: Path) -> Terminal:
+    """An interactive bash without any file of the user's; it is at its :data:`PROMPT`."""
+    settings = {**env, "PS1": PROMPT, "TERM": "dumb", "HISTFILE": "/dev/null"}
+    terminal = Terminal(["/bin/bash", "--norc", "--noprofile", "-i"], env=settings, cwd=cwd)
+    terminal.expect(PROMPT)
+    return terminal

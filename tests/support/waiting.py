@@ -1,0 +1,32 @@
+"""Wait for what another process does: by looking again, never by sleeping on luck."""
+
+import fcntl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+_PAUSE = 0.02
+
+
+def eventually(condition: Callable[[], Result], what: str, *, seconds: float = 15.0) -> Result:
+    """Return the first true result of ``condition()``; fail with ``what`` after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(_PAUSE)
+    return result
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds an exclusive flock(2) of ``path``; False where there is no file."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False
