@@ -207,7 +207,7 @@ def test_interrupted_clear_has_taken_the_programs_first(
     venv.EnvBuilder(symlinks=True).create("venv")
     with monkeypatch.context() as patched:
         patched.setattr(contents, "_make", interrupt)
-        with pytest.raises(UserError, match="^interrupted: "):
+        with pytest.raises(UserError, match=r"^interrupted: "):
             make(clear=True)
     assert not os.path.lexists("venv/bin")
     make(clear=True)
