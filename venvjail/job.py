@@ -10,6 +10,7 @@ import posix
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal  # the same names, with types
+    from typing import Any
 else:
     import _signal  # signal itself imports enum, a noticeable part of the entry's start
 
@@ -76,6 +77,7 @@ def accompany(child: int) -> int:
     """Wait for ``child`` to end, stopping and continuing with it; its wait status."""
     group = posix.getpgrp()
     terminal = _foreground_terminal(group)
+    modes = _modes(terminal)
     while True:
         info = _signal.sigwaitinfo(_WAITED)
         if info.si_signo != _signal.SIGCHLD:
@@ -87,6 +89,8 @@ def accompany(child: int) -> int:
             continue
         if not posix.WIFSTOPPED(status):
             _take_terminal(terminal, group)
+            if posix.WIFSIGNALED(status):
+                _restore_modes(terminal, modes)
             return status
         number = posix.WSTOPSIG(status)
         if number in _TERMINAL_STOPS and _hand_over(_foreground_terminal(group), child, group):
@@ -179,4 +183,31 @@ def _take_terminal(terminal: int | None, group: int) -> None:
         if posix.tcgetpgrp(terminal) != group:
             posix.tcsetpgrp(terminal, group)  # SIGTTOU is blocked
     except OSError:
+        return  # hung up meanwhile
+
+
+def _modes(terminal: int | None) -> "list[Any] | None":
+    """The modes of the terminal as the command finds them; tcgetattr(3)."""
+    if terminal is None:
+        return None
+    import termios  # not for commands in a pipe
+
+    try:
+        return termios.tcgetattr(terminal)
+    except termios.error:
+        return None
+
+
+def _restore_modes(terminal: int | None, modes: "list[Any] | None") -> None:
+    """Undo what a killed command, or a program in a killed shell, had made of the terminal.
+
+    Shells do that for a job that was killed, but not when a script of ours is between them and us.
+    """
+    if terminal is None or modes is None:
+        return
+    import termios
+
+    try:
+        termios.tcsetattr(terminal, termios.TCSANOW, modes)
+    except termios.error:
         return  # hung up meanwhile

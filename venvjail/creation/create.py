@@ -59,8 +59,8 @@ def create(
     refuse_root()
     refuse_in_jail()
     _check_options(options)
-    _check_interpreter()
     home = find_home(os.environ.get("HOME", ""))
+    _check_interpreter(home)
     # Real, since the path is written into scripts that run in the jail, where a symlink of the
     # home that leads to it is hidden.
     paths = VenvPaths(os.path.realpath(env_dir))
@@ -97,8 +97,10 @@ def _check_options(options: CreateOptions) -> None:
         )
 
 
-def _check_interpreter() -> None:
+def _check_interpreter(home: str) -> None:
     prefix = os.path.realpath(sys.base_prefix)
+    if is_within(prefix, home):
+        return  # shown at its place, wherever the home is
     for private in _PRIVATE_IN_JAIL:
         if is_within(prefix, private):
             raise UserError(

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from venvjail.config.model import Config
-from venvjail.errors import JailError
+from venvjail.errors import ConfigError, JailError
 from venvjail.jail import guards
 from venvjail.jail.plan import Facts, within
 from venvjail.layout import VenvPaths
@@ -122,11 +122,11 @@ def project(config: Config, home: str) -> str | None:
         return None
     path = os.path.realpath(item.value)
     if not os.path.isdir(path):
-        raise JailError(
+        raise ConfigError(
             f"{item.origin}: the project {item.value} is not a directory; mend the path"
         )
     if within(home, path):
-        raise JailError(f"{item.origin}: the project {item.value} contains your home")
+        raise ConfigError(f"{item.origin}: the project {item.value} contains your home")
     return path
 
 
@@ -165,9 +165,9 @@ def _writable(config: Config, home: str) -> Iterator[str]:
     for path, item in items:
         real = os.path.realpath(path)
         if not os.path.exists(real):
-            raise JailError(f"{item.origin}: {path} does not exist; make it or remove the entry")
+            raise ConfigError(f"{item.origin}: {path} does not exist; make it or remove the entry")
         if within(home, real):
-            raise JailError(f"{item.origin}: {path} contains your home and cannot be writable")
+            raise ConfigError(f"{item.origin}: {path} contains your home and cannot be writable")
         yield real
 
 
