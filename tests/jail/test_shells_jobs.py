@@ -170,7 +170,9 @@ def test_activate_csh_is_a_no_op(jail: JailedVenv) -> None:
     assert (done.returncode, done.stdout) == (0, f"{jail.bin}/python\n")
 
 
-def test_entries_appear_while_a_shell_stays_open(shared_home: FakeHome, terminal: Terminal) -> None:
+def test_entries_appear_while_a_shell_stays_open(
+    jail: JailedVenv, shared_home: FakeHome, terminal: Terminal
+) -> None:
     """pip, in the jail, installs a script; within a second the host can run it, jailed."""
     jail.stop()  # no venv is made where a jail can write
     wheel = make_wheel(shared_home.project)

@@ -85,6 +85,14 @@ class Jail:
         return 0
 
 
+class NotBuiltError(UserError):
+    """The jail was not built; ``exit_status`` is that of the reason."""
+
+    def __init__(self, line: str, status: int = EXIT_NO_JAIL) -> None:
+        super().__init__(line)
+        self.exit_status = status
+
+
 def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, ready: int) -> int:
     """Serve the jail until it ends; the supervisor's exit status.
 
