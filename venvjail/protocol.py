@@ -48,7 +48,7 @@ WITHHOLD = b"-"
 ASSIGN = b"="
 """``NAME=value`` to set in the command's environment."""
 NOTICE = b"!"
-"""A line to print on stderr."""
+"""A line to print on stderr; also in the answer to DONE."""
 
 
 class ProtocolError(Exception):

@@ -85,13 +85,19 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
                     return
                 kind, fields = protocol.unpack(message)
                 if kind == protocol.JOIN and not joined:
+                    if await jail.is_outdated():
+                        log.info("ends for a jail with guards of now")
+                        scope.cancel()  # the peer starts the next jail
+                        return
                     joined = _join(jail, connection, fields)
                     if joined:
                         jail.take_lease(pid)
                 elif kind == protocol.DONE:
                     jail.entries.sync()
-                    answer = _notices([*jail.notices(pid), *await _hints(jail, fields)])
-                    connection.send(protocol.pack(protocol.OK, answer))
+                    lines = [*jail.take_unsaid(), *jail.alarms_of(pid), *await _hints(jail, fields)]
+                    if jail.changes.is_quick:
+                        lines += jail.changes.appeared()
+                    connection.send(protocol.pack(protocol.OK, _notices(lines)))
                 elif kind == protocol.STATUS:
                     # So that the peer can read what was refused up to now.
                     await jail.recorder.flush()
@@ -154,7 +160,7 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
     answer += [
         protocol.ASSIGN + os.fsencode(f"{name}={value}") for name, value in decision.assign.items()
     ]
-    answer += _notices(jail.live.notices())
+    answer += _notices([*jail.take_unsaid(), *jail.live.notices()])
     socket.send_fds(connection, [protocol.pack(protocol.OK, answer)], descriptors)
     return True
 
@@ -180,6 +186,7 @@ async def _status(jail: Jail) -> bytes:
             "processes": await jail.count_processes(),
             "home": facts.home,
             "project": facts.project,
+            "writable": facts.writable,
             "tmp": facts.tmp,
             "linger": jail.live.config.jail.linger.value,
         }

@@ -22,10 +22,11 @@ from fusefs.serve import serve
 from fusefs.view import raise_descriptor_limit
 from venvjail.config.model import Config
 from venvjail.errors import EXIT_NO_JAIL, UserError
-from venvjail.jail import binwatch, control, landlock, logs, policy
+from venvjail.jail import binwatch, control, landlock, logs, placeholders, policy
 from venvjail.jail.alarms import Alarms
 from venvjail.jail.audit import Recorder
 from venvjail.jail.audit_store import Writer
+from venvjail.jail.changes import Changes, load_unsaid, save_unsaid
 from venvjail.jail.channel import (
     ADOPTED,
     COUNT,
@@ -37,7 +38,6 @@ from venvjail.jail.channel import (
     namespaces,
 )
 from venvjail.jail.decisions import Prepared, take_over
-from venvjail.jail.guards import release_places
 from venvjail.jail.live import LivePolicy
 from venvjail.jail.programs import Programs
 from venvjail.jail.sensitivity import Sensitivity
@@ -50,6 +50,7 @@ _BUILD_SECONDS = 60.0
 _COUNT_SECONDS = 5.0
 _END_SECONDS = 1.0
 _MESSAGE = 65536
+_STALE_SECONDS = 1.0
 
 
 @dataclass
@@ -61,6 +62,9 @@ class Jail:
     recorder: Recorder
     alarms: Alarms
     entries: binwatch.Entries
+    changes: Changes
+    unsaid: list[str]
+    """Lines for the user that wait for a command, on whose terminal to say them."""
     live: LivePolicy = field(init=False)
     init_pid: int = 0
     namespaces: list[int] = field(default_factory=list)
@@ -87,7 +91,7 @@ class Jail:
         self.alarms.left(entry)
         self._leases_changed()
 
-    def notices(self, entry: int) -> list[str]:
+    def alarms_of(self, entry: int) -> list[str]:
         """What to tell whoever ran the command of ``entry``, which has ended."""
         return self.alarms.told(entry) if self.live.config.jail.notice.value else []
 
@@ -99,6 +103,17 @@ class Jail:
     def _leases_changed(self) -> None:
         self.changed.set()
         self.changed = trio.Event()
+
+    def take_unsaid(self) -> list[str]:
+        """The lines to say now; the guards are looked at before."""
+        lines = [*self.unsaid, *self.changes.replaced()]
+        self.unsaid = []
+        return lines
+
+    async def is_outdated(self) -> bool:
+        """Whether nothing runs in the jail, and a new one would guard more than it does."""
+        self.unsaid += self.changes.replaced()
+        return self.changes.stale and not self.leases and not await self.count_processes()
 
     async def count_processes(self) -> int:
         """Processes in the jail besides init; asked of init, 0 where that has ended."""
@@ -127,12 +142,12 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
     """
     logs.to_stderr()
     raise_descriptor_limit()
-    placeholders: list[str] = []
+    held: list[str] = []
     try:
         prepared = _await_decisions(channel)
-        placeholders = prepared.placeholders
+        held = prepared.placeholders
         witness = Witness()
-        landlock.confine(landlock.supervisor_grants(paths, placeholders))
+        landlock.confine(landlock.supervisor_grants(paths, held))
         jail = _jail(prepared, channel, witness)
         trio.run(_main, jail, builder_pid, lock, ready)
     except UserError as error:
@@ -144,8 +159,17 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
         _say_failed(ready, line, EXIT_NO_JAIL)
         return 1
     finally:
-        release_places(placeholders)
+        _end_builder(builder_pid)
+        placeholders.release(held)
     return 0
+
+
+def _end_builder(pid: int) -> None:
+    """It has exited already unless building failed; it holds the placeholders until it has."""
+    with contextlib.suppress(ChildProcessError):  # waited for: the number may be another's now
+        if os.waitpid(pid, os.WNOHANG) == (0, 0):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def _say_failed(ready: int, line: str, status: int) -> None:
@@ -188,6 +212,8 @@ def _jail(prepared: Prepared, channel: socket.socket, witness: Witness) -> Jail:
         recorder,
         alarms,
         binwatch.Entries(prepared.paths, prepared.record),
+        Changes(prepared),
+        load_unsaid(prepared.paths),
     )
 
 
@@ -294,7 +320,12 @@ async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.Can
         if jail.leases:
             await jail.changed.wait()
             continue
-        with trio.move_on_after(jail.live.config.jail.linger.value):
+        if not jail.changes.is_quick:
+            jail.unsaid += await trio.to_thread.run_sync(jail.changes.appeared)
+        linger = jail.live.config.jail.linger.value
+        if jail.changes.stale:
+            linger = min(linger, _STALE_SECONDS)
+        with trio.move_on_after(linger):
             await jail.changed.wait()
             continue
         if not jail.leases and not await jail.count_processes() and _may_end(jail, listener):
@@ -332,6 +363,7 @@ def _end(jail: Jail) -> None:
         _kill(jail.init_pid)
     jail.entries.sync()
     jail.recorder.close()
+    save_unsaid(jail.prepared.paths, [*jail.take_unsaid(), *jail.changes.appeared()])
 
 
 def _kill(init_pid: int) -> None:

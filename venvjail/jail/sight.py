@@ -15,7 +15,7 @@ from fusefs.inspector import Inspector, Shown, Sighting
 from fusefs.rules import Kind, Rule
 from venvjail.config import file as configfile
 from venvjail.config.model import Config
-from venvjail.jail import grafts, host, policy
+from venvjail.jail import grafts, guards, host, policy
 from venvjail.jail.explanation import FUSE, HIDDEN, NATIVE, READ_ONLY, STORED, Explanation
 from venvjail.jail.mounts import Mounts
 from venvjail.jail.plan import Facts, make_plan
@@ -50,7 +50,9 @@ class Sight:
         record = load(paths.env)
         home = host.find_home(os.environ.get("HOME", ""))
         config = configfile.load(policy.user_config(home), paths.config)
-        facts = host.gather(paths, config, record, home, tmp=_tmp(paths), files={})
+        guarded = guards.find(host.writable_trees(config, home), paths.env, config)
+        tmp = _tmp(paths)
+        facts = host.gather(paths, config, record, home, guarded=guarded, tmp=tmp, files={})
         return cls(config, facts, record)
 
     def __enter__(self) -> Sight:
