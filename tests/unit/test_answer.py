@@ -46,7 +46,7 @@ def test_the_connection_closes_instead(pair: tuple[socket.socket, socket.socket]
 
 def test_a_refusal(pair: tuple[socket.socket, socket.socket]) -> None:
     pair[0].send(protocol.pack(protocol.ERROR, [b"because"]))
-    with pytest.raises(answer.RefusedError, match="^because$"):
+    with pytest.raises(answer.RefusedError, match=r"^because$"):
         answer.receive(pair[1])
 
 
