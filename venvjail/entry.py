@@ -167,7 +167,7 @@ def _check_standard_descriptors() -> None:
         try:
             mode = posix.fstat(fd).st_mode
         except OSError:
-            # Gets the lowest free number, fd, and is closed at exec, like all that Python opens.
+            # Gets the lowest free number, fd; closed again at exec, as all that Python opens.
             posix.open("/dev/null", posix.O_RDWR)
             continue
         if mode & 0o170000 == 0o040000:
@@ -279,6 +279,10 @@ def _become(
         caller.restore_signals()
         if answer.filter:
             syscalls.install_filter(answer.filter)
+        else:
+            # There is no filter for this machine that keeps it from typing into the terminal
+            # (TIOCSTI), which takes a terminal of one's own session; tty_ioctl(4).
+            posix.setsid()
         posix._exit(_run(command, environment))
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not go on
         say(f"cannot run the command: {error}".encode("utf-8", "surrogateescape"))
@@ -337,10 +341,16 @@ def _run(command: list[str], environment: Environment) -> int:
 
 
 def _say_done(lease: _socket.socket) -> None:
-    """Wait until the host's ``venv/bin`` shows what the command installed, but not for long."""
+    """Wait until the host's ``venv/bin`` shows what the command installed, but not for long.
+
+    What the supervisor has to say about the command comes with its answer.
+    """
     try:
         lease.settimeout(5.0)
         lease.send(protocol.pack(protocol.DONE, []))
-        lease.recv(64)
+        message = lease.recv(protocol.LIMIT)
     except OSError:
         return  # the jail has ended; the next start brings venv/bin up to date
+    for field in protocol.unpack(message)[1] if message else ():
+        if field[:1] == protocol.NOTICE:
+            say(field[1:])

@@ -13,6 +13,7 @@ import pytest
 from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
 from tests.support.requirements import require
+from tests.support.wall_off import RULESET, WallOff
 from venvjail.jail import landlock
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -53,6 +54,9 @@ for path in ("/proc/self/fd/0", "/dev/stdin"):
             print("done")
         except OSError as error:
             print(error.strerror)
+"""
+TRUNCATE = """
+import os
 try:
     os.truncate("/proc/self/fd/0", 0)
     print("done")
@@ -65,14 +69,26 @@ class TestRedirectedStdin:
     def test_jailed(self, jail: JailedVenv) -> None:
         letter = jail.home.write("docs/letter", "Dear Bob")
         output = run_redirected(jail.home, [jail.bin / "python", "-c", REOPEN], stdin=letter)
-        assert output.split("\n") == ["Permission denied"] * 7 + [""]
+        assert output.split("\n") == ["Permission denied"] * 6 + [""]
         assert letter.read_text() == "Dear Bob"
 
-    def test_control(self, shared_home: FakeHome) -> None:
-        letter = shared_home.write("docs/letter", "Dear Bob")
-        output = run_redirected(shared_home, [SYSTEM_PYTHON, "-c", REOPEN], stdin=letter)
-        assert output.split("\n") == ["done"] * 7 + [""]
+    def test_control(self, jail: JailedVenv) -> None:
+        letter = jail.home.write("docs/letter", "Dear Bob")
+        jail.python("pass")
+        with WallOff(jail, RULESET):
+            output = run_redirected(jail.home, [jail.bin / "python", "-c", REOPEN], stdin=letter)
+        assert output.split("\n") == ["done"] * 6 + [""]
         assert letter.read_text() != "Dear Bob"
+
+    def test_truncating(self, jail: JailedVenv) -> None:
+        require(landlock.abi() >= 3, "this kernel's Landlock does not know truncate(2)")
+        letter = jail.home.write("docs/letter", "Dear Bob")
+        argv = [jail.bin / "python", "-c", TRUNCATE]
+        assert run_redirected(jail.home, argv, stdin=letter) == "Permission denied\n"
+        assert letter.read_text() == "Dear Bob"
+        with WallOff(jail, RULESET):
+            assert run_redirected(jail.home, argv, stdin=letter) == "done\n"
+        assert letter.read_text() == ""
 
     def test_it_can_be_read(self, jail: JailedVenv) -> None:
         letter = jail.home.write("docs/letter", "Dear Bob")

@@ -4,7 +4,9 @@ Each is tried with the same arguments on the host, where it ends otherwise.
 """
 
 import json
+import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pexpect
@@ -13,6 +15,7 @@ import pytest
 from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
 from tests.support.requirements import require
+from tests.support.wall_off import FILTER, WallOff
 from venvjail.jail import seccomp
 
 PROGRAM = (Path(__file__).parents[1] / "support/forbidden_program.py").read_text(encoding="utf-8")
@@ -63,6 +66,25 @@ def jailed(jail: JailedVenv) -> Results:
 def test_nobody_can_be_given_the_users_rights(host: Results, jailed: Results, name: str) -> None:
     assert jailed[name] == "EPERM" or (name in OPTIONAL and jailed[name] == "ENOSYS")
     assert host[name] == "done" or name in OPTIONAL
+
+
+@pytest.fixture(scope="module")
+def unfiltered(jail: JailedVenv, jailed: Results) -> Results:
+    """What ends how in the same jail, without the filter."""
+    assert jailed
+    (jail.home.project / "unfiltered").mkdir()
+    with WallOff(jail, FILTER):
+        results: Results = json.loads(jail.python(PROGRAM, "unfiltered"))
+    return results
+
+
+#: Refused without the filter too, by capabilities and namespaces.
+REFUSED_ANYWAY = {"unshare", "clone", "fsopen", "fsmount", "fspick", "move_mount", "AF_PACKET"}
+
+
+def test_it_is_the_filter(host: Results, unfiltered: Results) -> None:
+    different = {name for name in host if unfiltered[name] != host[name]}
+    assert different <= REFUSED_ANYWAY
 
 
 def test_no_file_of_the_project_got_a_set_id_bit(jailed: Results, jail: JailedVenv) -> None:
@@ -147,6 +169,8 @@ SHELL = '"$0" -c "$1" "$2"; IFS= read -r -t 0.5 line; echo "read [$line]"'
 
 @pytest.mark.parametrize("above", ["0", "1"])
 class TestTyping:
+    """The filter refuses it; where there is none, the command has no terminal to type into."""
+
     def run(self, home: FakeHome, python: Path, above: str) -> str:
         arguments = ["--norc", "-c", SHELL, str(python), TYPE, above]
         child = pexpect.spawn("/bin/bash", arguments, env=home.env, cwd=home.project, timeout=30)
@@ -164,11 +188,30 @@ class TestTyping:
         assert "outcomes 0" in output
         assert "read [touch typed]" in output
 
-    def test_jailed(self, jail: JailedVenv, above: str) -> None:
-        output = self.run(jail.home, jail.bin / "python", above)
+    @pytest.mark.parametrize("filtered", [True, False], ids=["filter", "session"])
+    def test_jailed(self, jail: JailedVenv, above: str, filtered: bool) -> None:
+        jail.python("pass")
+        with nullcontext() if filtered else WallOff(jail, FILTER):
+            output = self.run(jail.home, jail.bin / "python", above)
         assert "outcomes 1\r\n" in output  # EPERM
         assert "read []" in output
         assert "touch typed" not in output
+
+
+def test_interrupt_reaches_a_command_without_a_filter(jail: JailedVenv) -> None:
+    """Which is in a session of its own: the entry has to pass on what the terminal sends."""
+    jail.python("pass")
+    code = "import time; print('ready', flush=True); time.sleep(60)"
+    with WallOff(jail, FILTER):
+        child = pexpect.spawn(
+            str(jail.bin / "python"), ["-c", code], env=jail.home.env, cwd=jail.home.project
+        )
+        child.expect("ready", timeout=30)
+        child.sendintr()
+        child.expect("KeyboardInterrupt", timeout=30)
+        child.expect(pexpect.EOF, timeout=30)
+        child.close()
+    assert child.signalstatus == signal.SIGINT
 
 
 def test_every_process_is_filtered(jail: JailedVenv) -> None:

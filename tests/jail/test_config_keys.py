@@ -1,4 +1,4 @@
-"""Each key of the config that decides what a jail sees; the control is the jail without it."""
+"""Every key of the config, in force in a jail; the control is the jail without it."""
 
 import json
 import os

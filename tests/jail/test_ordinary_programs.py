@@ -1,5 +1,6 @@
 """What ordinary programs do goes on as on the host, with all walls up."""
 
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,6 @@ import pytest
 
 from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
-from tests.support.requirements import require
 
 MULTIPROCESSING = """
 import multiprocessing as mp
@@ -169,9 +169,45 @@ def test_shell(jail: JailedVenv, place: Path, script: str) -> None:
     jail.check(["bash", "-c", script], cwd=place)
 
 
-def test_node(jail: JailedVenv, place: Path) -> None:
-    require(Path("/usr/bin/node").exists(), "node is not installed")
-    jail.check(["/usr/bin/node", "-e", NODE], cwd=place)
+PAGE = "data:text/html,<script>document.write(40 + 2)</script>"
+
+#: Programs that not every machine has, with arguments and what they print then.
+OPTIONAL: dict[str, tuple[list[str], str]] = {
+    "node": (["-e", NODE], ""),
+    "gdb": (["-batch", "-ex", "starti", "-ex", "info proc", "/bin/true"], "exe = '/"),
+    "strace": (["-o", "trace", "-f", "sh", "-c", "echo traced"], "traced"),
+    "java": (["-version"], ""),
+    "ssh-keygen": (["-q", "-N", "", "-f", "/tmp/key"], ""),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIONAL if shutil.which(name)])
+def test_program(jail: JailedVenv, place: Path, name: str) -> None:
+    arguments, printed = OPTIONAL[name]
+    assert printed in jail.check([name, *arguments], cwd=place)
+
+
+@pytest.fixture(scope="module")
+def nesting(shared_home: FakeHome) -> Iterator[JailedVenv]:
+    """A jail whose programs may make user namespaces."""
+    with JailedVenv(shared_home, "venv-nesting") as venv:
+        config = Path(venv.paths.config)
+        text = config.read_text(encoding="utf-8")
+        allowed = text.replace("\n[jail]\n", "\n[jail]\nuser_namespaces = true\n")
+        config.write_text(allowed, encoding="utf-8")
+        yield venv
+
+
+def test_user_namespaces_where_allowed(nesting: JailedVenv, jail: JailedVenv) -> None:
+    assert nesting.check(["unshare", "-Ur", "id", "-u"]) == "0\n"
+    assert jail.run(["unshare", "-Ur", "id", "-u"]).returncode == 1
+
+
+@pytest.mark.parametrize(
+    "browser", [name for name in ("chromium-headless-shell", "chromium") if shutil.which(name)]
+)
+def test_browser_with_its_own_sandbox(nesting: JailedVenv, browser: str) -> None:
+    assert "<body>42</body>" in nesting.check([browser, "--headless", "--dump-dom", PAGE])
 
 
 def test_streams_of_a_terminal_can_be_opened_anew(jail: JailedVenv) -> None:

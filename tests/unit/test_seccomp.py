@@ -243,19 +243,25 @@ def test_last_known_is_the_newest_number_of_the_policy_or_newer() -> None:
     assert max(call for call in numbers if call is not None) <= LAST_KNOWN
 
 
-def test_supported_here_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = os.uname()
-    for machine, known in (
-        ("x86_64", True),
-        ("aarch64", True),
-        ("riscv64", False),
-        ("i686", False),
-    ):
-        fake = os.uname_result((*here[:4], machine))
-        monkeypatch.setattr(seccomp.os, "uname", lambda fake=fake: fake)
-        assert seccomp.supported() == (machine if known else None)
-        program = seccomp.program(user_namespaces=False)
-        assert (program is not None) == known
+@pytest.mark.parametrize(
+    ("named", "machine"),
+    [
+        ("x86_64", "x86_64"),
+        ("i686", "x86_64"),
+        ("aarch64", "aarch64"),
+        ("armv8l", "aarch64"),
+        ("riscv64", None),
+        ("s390x", None),
+    ],
+)
+def test_machines(monkeypatch: pytest.MonkeyPatch, named: str, machine: Machine | None) -> None:
+    uname = os.uname_result((*os.uname()[:4], named))
+    monkeypatch.setattr(os, "uname", lambda: uname)
+    assert seccomp.supported() == machine
+    program = seccomp.program(user_namespaces=False)
+    assert program == (FILTERS[machine, False] if machine is not None else None)
+    monkeypatch.setattr("sys.maxsize", 2**31 - 1)
+    assert seccomp.supported() is None, "a 32-bit Python"
 
 
 def test_kernel_accepts_what_the_interpreter_runs() -> None:

@@ -33,6 +33,11 @@ def check_location(env_dir: str, home: str) -> None:
                 f"{env_dir}: inside the venv {above}, whose jail can write there; "
                 "create it elsewhere"
             )
+        if os.path.lexists(VenvPaths(above).pyvenv_cfg):
+            raise UserError(
+                f"{env_dir}: inside the virtual environment {above}, which you run unjailed; "
+                "create the venv beside it"
+            )
 
 
 def _ancestors(real: str) -> list[tuple[str, str]]:

@@ -117,9 +117,14 @@ class Applier:
         attributes = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
         if not step.writable:
             attributes |= syscalls.MOUNT_ATTR_RDONLY
-        with self._target(step.target) as target, _cloned(target) as tree:
-            syscalls.mount_setattr(tree, attributes, recursive=True)
-            syscalls.attach_tree(tree, target)
+        # A symlink can be a mount point too, as itself: it cannot be replaced then.
+        target = self._resolve(step.target, os.O_PATH | os.O_NOFOLLOW)
+        try:
+            with _cloned(target) as tree:
+                syscalls.mount_setattr(tree, attributes, recursive=True)
+                syscalls.attach_tree(tree, target)
+        finally:
+            os.close(target)
 
     @step.register
     def _(self, step: View) -> None:
@@ -208,9 +213,9 @@ class Applier:
         with self._target(path, directory=True) as target:
             syscalls.mount("venvjail", f"/proc/self/fd/{target}", fstype, flags, options)
 
-    def _resolve(self, path: str) -> int:
+    def _resolve(self, path: str, flags: int = os.O_PATH) -> int:
         relative = path.strip("/") or "."
-        return syscalls.openat2(self._root_fd, relative, os.O_PATH, _SAFE)
+        return syscalls.openat2(self._root_fd, relative, flags, _SAFE)
 
     @contextlib.contextmanager
     def _target(

@@ -37,6 +37,7 @@ MAKE_SYM = 1 << 12
 REFER = 1 << 13
 TRUNCATE = 1 << 14
 IOCTL_DEV = 1 << 15
+RESOLVE_UNIX = 1 << 16
 
 #: What is taken away, by the ABI that brought it.
 _HANDLED = {
@@ -53,6 +54,7 @@ _HANDLED = {
     2: REFER,
     3: TRUNCATE,
     5: IOCTL_DEV,
+    9: RESOLVE_UNIX,
 }
 
 #: Before ABI 2 (Linux 5.19) every rename and link into another directory fails, for which git and
@@ -83,7 +85,7 @@ TREE = (
 DEVICE = WRITE_FILE | TRUNCATE | IOCTL_DEV
 """TRUNCATE: without it ``> /dev/null`` fails."""
 CONTENT = WRITE_FILE | TRUNCATE
-_FOR_FILES = WRITE_FILE | TRUNCATE | IOCTL_DEV
+_FOR_FILES = WRITE_FILE | TRUNCATE | IOCTL_DEV | RESOLVE_UNIX
 """What may be allowed for something that is no directory."""
 
 
@@ -112,7 +114,10 @@ def jail_grants(facts: Facts) -> tuple[Grant, ...]:
     # file below the host's /dev, and programs open it anew as /dev/stdout.
     devices = ["/dev", *(f"/dev/{name}" for name in STANDARD_DEVICES), *facts.devices]
     return (
-        *(Grant(path, TREE) for path in dict.fromkeys(trees)),
+        # The sockets of one command that another may connect to, from Linux 7.1 on; before, what
+        # keeps the host's out is that they are covered.
+        *(Grant(path, TREE | RESOLVE_UNIX) for path in dict.fromkeys(trees)),
+        *(Grant(path, RESOLVE_UNIX) for path in facts.run),
         *(Grant(path, DEVICE) for path in devices),
         Grant("/proc", CONTENT),
     )
