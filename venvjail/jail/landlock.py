@@ -188,6 +188,8 @@ def create(
 
 
 def _allow(ruleset: int, fd: int, access: int) -> None:
+    if not access:
+        return  # a right of newer kernels only; the call refuses a rule without any (ENOMSG)
     if not stat.S_ISDIR(os.fstat(fd).st_mode):
         access &= _FOR_FILES
     syscalls.landlock_allow_beneath(ruleset, fd, access)
