@@ -188,11 +188,10 @@ def create(
 
 
 def _allow(ruleset: int, fd: int, access: int) -> None:
-    if not access:
-        return  # a right of newer kernels only; the call refuses a rule without any (ENOMSG)
     if not stat.S_ISDIR(os.fstat(fd).st_mode):
         access &= _FOR_FILES
-    syscalls.landlock_allow_beneath(ruleset, fd, access)
+    if access:  # the rest may be rights of newer kernels; a rule without any is refused (ENOMSG)
+        syscalls.landlock_allow_beneath(ruleset, fd, access)
 
 
 def restrict_flags() -> int:
