@@ -289,8 +289,8 @@ SECTIONS = (
                 Setting(defaults.USER_NAMESPACES, DEFAULT),
                 "true",
                 "Whether programs may make user namespaces of their own, as browsers do for their "
-                "sandbox; it opens more of the kernel to them. Mounting stays refused, so bubblewrap "
-                "and rootless containers do not work.",
+                "sandbox; it opens more of the kernel to them. Mounting stays refused, so "
+                "bubblewrap and rootless containers do not work.",
             ),
             _one(
                 "notice",
