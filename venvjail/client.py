@@ -36,6 +36,7 @@ class Status:
     processes: int
     home: str
     project: str | None
+    writable: list[str]
     tmp: str
     linger: float
 

@@ -10,6 +10,7 @@ import posix
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal  # the same names, with types
+    from typing import Any
 else:
     import _signal  # signal itself imports enum, a noticeable part of the entry's start
 
@@ -72,10 +73,32 @@ class Caller:
             return False
 
 
+def foreground_terminal(group: int) -> int | None:
+    """A descriptor of the terminal whose foreground group we are in."""
+    for fd in _TTY_FDS:
+        try:
+            if posix.tcgetpgrp(fd) == group:
+                return fd
+        except OSError:
+            continue
+    return None
+
+
+def lead(terminal: int) -> None:
+    """In the child: lead a process group of its own, the terminal's foreground.
+
+    A shell does that by itself, but first it asks for the process group that it is in.  The
+    entry's has no number in the jail, and dash would fail to give it the terminal at its end.
+    """
+    posix.setpgid(0, 0)
+    posix.tcsetpgrp(terminal, posix.getpid())  # SIGTTOU is blocked
+
+
 def accompany(child: int) -> int:
     """Wait for ``child`` to end, stopping and continuing with it; its wait status."""
     group = posix.getpgrp()
-    terminal = _foreground_terminal(group)
+    terminal = foreground_terminal(group)
+    modes = _modes(terminal)
     while True:
         info = _signal.sigwaitinfo(_WAITED)
         if info.si_signo != _signal.SIGCHLD:
@@ -87,16 +110,18 @@ def accompany(child: int) -> int:
             continue
         if not posix.WIFSTOPPED(status):
             _take_terminal(terminal, group)
+            if posix.WIFSIGNALED(status):
+                _restore_modes(terminal, modes)
             return status
         number = posix.WSTOPSIG(status)
-        if number in _TERMINAL_STOPS and _hand_over(_foreground_terminal(group), child, group):
+        if number in _TERMINAL_STOPS and _hand_over(foreground_terminal(group), child, group):
             # It is in the foreground and made a process group of its own, which the leader of a
             # job, as the entry is in its place, cannot do.
             _pass_on(child, _signal.SIGCONT)
             continue
         _take_terminal(terminal, group)
         _stop_like(child, number, group)
-        terminal = _foreground_terminal(group)
+        terminal = foreground_terminal(group)
         _hand_over(terminal, child, group)
 
 
@@ -148,17 +173,6 @@ def _stop_like(child: int, number: int, group: int) -> None:
         _pass_on(child, _signal.SIGCONT)
 
 
-def _foreground_terminal(group: int) -> int | None:
-    """A descriptor of the terminal whose foreground group we are in."""
-    for fd in _TTY_FDS:
-        try:
-            if posix.tcgetpgrp(fd) == group:
-                return fd
-        except OSError:
-            continue
-    return None
-
-
 def _hand_over(terminal: int | None, child: int, group: int) -> bool:
     """Give the terminal to the command's process group; False when that is ours, or none is."""
     own = posix.getpgid(child)
@@ -179,4 +193,31 @@ def _take_terminal(terminal: int | None, group: int) -> None:
         if posix.tcgetpgrp(terminal) != group:
             posix.tcsetpgrp(terminal, group)  # SIGTTOU is blocked
     except OSError:
+        return  # hung up meanwhile
+
+
+def _modes(terminal: int | None) -> "list[Any] | None":
+    """The modes of the terminal as the command finds them; tcgetattr(3)."""
+    if terminal is None:
+        return None
+    import termios  # not for commands in a pipe
+
+    try:
+        return termios.tcgetattr(terminal)
+    except termios.error:
+        return None
+
+
+def _restore_modes(terminal: int | None, modes: "list[Any] | None") -> None:
+    """Undo what a killed command, or a program in a killed shell, had made of the terminal.
+
+    Shells do that for a job that was killed, but not when a script of ours is between them and us.
+    """
+    if terminal is None or modes is None:
+        return
+    import termios
+
+    try:
+        termios.tcsetattr(terminal, termios.TCSANOW, modes)
+    except termios.error:
         return  # hung up meanwhile

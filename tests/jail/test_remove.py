@@ -109,3 +109,13 @@ def test_a_terminal_is_asked(home: FakeHome) -> None:
             terminal.expect(pexpect.EOF)
             terminal.close()
             assert os.path.lexists(venv.env) is stays
+
+
+def test_clear_gets_past_what_a_jail_has_made_too(home: FakeHome) -> None:
+    outside = home.write("docs/kept.txt", "kept")
+    with JailedVenv(home) as venv:
+        venv.python(HOSTILE, outside.parent)
+        home.check([*VENVJAIL, "--clear", "--without-pip", venv.env])
+        assert not (venv.env / "lib/shut").exists()
+        assert venv.python("print(1)") == "1"
+    assert outside.read_text() == "kept"

@@ -239,7 +239,7 @@ def test_only_tmp_is_left_without_the_command(own_jail: JailedVenv) -> None:
     own_jail.stop()
     home.check(["rm", "-r", home.project], cwd=home.root)
     assert home.snapshot() == before
-    assert {path.name for path in private.iterdir()} == {"of-untidy"}
+    assert (private / "of-untidy").exists()
     shutil.rmtree(private)
 
 

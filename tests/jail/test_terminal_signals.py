@@ -40,7 +40,7 @@ def programs(shared_home: FakeHome) -> Path:
 
 
 def background_pid(terminal: Terminal) -> Process:
-    """The process that the shell started last in the background; for a jailed command, its entry."""
+    """The process that the shell started last in the background; of a jailed one, the entry."""
     return Process(int(terminal.ask("echo $!")))
 
 
@@ -124,14 +124,18 @@ def test_ctrl_z_fg_bg(python: Path, terminal: Terminal, programs: Path) -> None:
 
 
 def test_sigcont_comes_once(python: Path, terminal: Terminal, programs: Path) -> None:
-    terminal.type(f"{python} {programs}/listener.py 2 SIGCONT SIGUSR1")
+    terminal.type(f"{python} {programs}/listener.py 3 SIGCONT SIGUSR1")
     terminal.expect("ready\r\n")
     terminal.stop_job()
     terminal.continue_job()
     terminal.expect("got SIGCONT\r\n")
     terminal.stop_job()
-    terminal.type("kill -USR1 $(jobs -p); fg")
-    terminal.match("got SIGCONT (SIGUSR1|SIGCONT)")
+    process = Process(int(terminal.ask("jobs -p")))
+    terminal.continue_job()
+    terminal.expect("got SIGCONT SIGCONT\r\n")
+    process.kill(signal.SIGUSR1)
+    process.close()
+    terminal.expect("got SIGCONT SIGCONT SIGUSR1\r\n")
     assert terminal.status() == "9"
 
 
@@ -147,17 +151,8 @@ def test_stop_is_seen_when_the_command_stops_itself(python: Path, terminal: Term
 @pytest.mark.parametrize(
     "name",
     [
-        "SIGTERM",
-        "SIGHUP",
-        "SIGINT",
-        "SIGQUIT",
-        "SIGUSR1",
-        "SIGUSR2",
-        "SIGALRM",
-        "SIGABRT",
-        "SIGWINCH",
-        "SIGIO",
-        "SIGRTMIN",
+        *("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"),
+        *("SIGALRM", "SIGABRT", "SIGWINCH", "SIGIO", "SIGRTMIN"),
     ],
 )
 def test_signal_to_the_entry_alone(

@@ -87,6 +87,13 @@ def test_never_visible_and_explicitly_hidden_targets_stay_hidden(
     client.operations.close()
 
 
+def test_the_store_is_never_shown_by_its_own_path(layout: Layout) -> None:
+    client = Client(layout, [Rule(b"proj", Kind.ALLOW)], never=())
+    assert client.names("home/proj/venv") == {".venvjail"}
+    assert not client.exists("home/proj/venv/home")
+    client.operations.close()
+
+
 def test_never_visible_files_are_known_by_inode_too(layout: Layout) -> None:
     os.link(layout.host / ".dirjailconfig", layout.host / ".config/fish/alias")
     client = Client(layout)

@@ -16,6 +16,7 @@ from tests.support.clients import Client
 from tests.support.layouts import Layout
 
 PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
+FIRST = [("mkdir", "a"), ("mkdir", "b"), ("mkdir", "a/b"), ("write", "a/c"), ("write", "a/b/c")]
 STEPS = st.one_of(
     st.tuples(st.sampled_from(("write", "mkdir", "unlink", "rmdir", "forget", "evict")), PATHS),
     st.tuples(st.sampled_from(("rename", "link", "symlink")), PATHS, PATHS),
@@ -113,7 +114,7 @@ def test_the_same_results_and_the_same_tree(steps: list[tuple[str, ...]], allowe
         rules = [Rule(name, Kind.ALLOW) for name in (b"a", b"b/c")] if allowed else []
         client = Client(layout, rules, budget=Budget(inodes=4, files=4, directories=4))
         try:
-            for step in steps:
+            for step in [*FIRST, *steps]:
                 expected = succeeds(lambda step=step: on_disk(plain, step))
                 assert succeeds(lambda step=step: in_view(client, step)) == expected, step
             assert tree(layout.store) == tree(plain)

@@ -16,6 +16,7 @@ STATUS = client.Status(
     processes=0,
     home="/home/alice",
     project=None,
+    writable=[],
     tmp="/tmp/dirjail-a1b2c3d4",
     linger=60.0,
 )

@@ -23,7 +23,7 @@ from fusefs.view import ViewSettings, raise_descriptor_limit
 from venvjail.caller import refuse_in_jail, refuse_root
 from venvjail.config import file as configfile
 from venvjail.errors import JailError, UserError
-from venvjail.jail import host, policy
+from venvjail.jail import guards, host, policy
 from venvjail.layout import VenvPaths
 from venvjail.quoting import printable
 from venvjail.record import load
@@ -59,7 +59,8 @@ def _settings(paths: VenvPaths) -> ViewSettings:
     record = load(paths.env)
     home = host.find_home(os.environ.get("HOME", ""))
     config = configfile.load(policy.user_config(home), paths.config)
-    facts = host.gather(paths, config, record, home, tmp="/tmp", files={})
+    guarded = guards.find(host.writable_trees(config, home), paths.env, config)
+    facts = host.gather(paths, config, record, home, guarded=guarded, tmp="/tmp", files={})
     return policy.view_settings(config, facts, record)
 
 

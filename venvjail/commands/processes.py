@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from venvjail.layout import VenvPaths
-
-_TITLE = b"venvjail: supervisor "
+from venvjail.titles import venv_of
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,12 @@ def running() -> Iterator[VenvPaths]:
             if os.readlink(f"/proc/{pid}/ns/pid") != own:
                 continue
             with open(f"/proc/{pid}/cmdline", "rb") as file:
-                title = file.read().rstrip(b"\0")
+                title = os.fsdecode(file.read().rstrip(b"\0"))
         except OSError:
             continue  # ended meanwhile
-        if title.startswith(_TITLE):
-            yield VenvPaths(os.fsdecode(title[len(_TITLE) :]))
+        venv = venv_of(title)
+        if venv is not None:
+            yield VenvPaths(venv)
 
 
 def processes(init: int, entries: Iterable[int]) -> list[Process]:
