@@ -41,6 +41,8 @@ def start_supervisor(paths: VenvPaths) -> None:
         os.mkdir(paths.run, 0o700)
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     lock = os.open(paths.run + "/lock", flags, 0o600)
+    # Others wait for the lock: Ctrl-Z takes effect when the jail runs.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         connection = entry.connect(paths)
@@ -50,6 +52,7 @@ def start_supervisor(paths: VenvPaths) -> None:
         result = _launch(paths, record, lock)
     finally:
         os.close(lock)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if result != b"R":
         raise _failure(result, paths)
 
