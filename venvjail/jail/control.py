@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from venvjail import protocol
-from venvjail.jail import landlock
+from venvjail.jail import landlock, withheld
 from venvjail.jail.channel import namespaces
 from venvjail.layout import VenvPaths
 
@@ -135,12 +135,17 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
         descriptors.append(jail.ruleset)
     if jail.prepared.walls.filter is not None:
         answer.append(protocol.FILTER + jail.prepared.walls.filter)
+    most = jail.prepared.config.limits.processes
+    if most is not None:
+        answer.append(protocol.PROCESSES + str(most.value).encode())
     answer.append(protocol.HOME + os.fsencode(facts.home))
     answer += [protocol.WITHHOLD + os.fsencode(name) for name in decision.withheld]
     answer += [
         protocol.ASSIGN + os.fsencode(f"{name}={value}") for name, value in decision.assign.items()
     ]
     answer += _notices(jail.take_unsaid())
+    if jail.prepared.config.jail.notice.value:
+        answer += _notices(withheld.news(facts.paths, decision.withheld))
     socket.send_fds(connection, [protocol.pack(protocol.OK, answer)], descriptors)
     return True
 
