@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
-from venvjail import record
+from venvjail import job, record
 from venvjail.layout import JAIL_FILES, VenvPaths
 from venvjail.shells import activated, shell_command
 
@@ -19,8 +19,11 @@ Prepare = Callable[[dict[bytes, bytes]], list[str]]
 def shell(paths: VenvPaths) -> Prepare:
     """An interactive shell of the user's choice, ``$SHELL``."""
     prompt = record.load(paths.env).prompt
+    terminal = job.foreground_terminal(os.getpgrp())
 
     def prepare(environment: dict[bytes, bytes]) -> list[str]:
+        if terminal is not None:
+            job.lead(terminal)
         now = activated(_decoded(environment), paths.env, prompt)
         command, extra = shell_command(now.get("SHELL", ""), JAIL_FILES, now)
         _replace(environment, {**now, **extra})

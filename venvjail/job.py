@@ -73,10 +73,31 @@ class Caller:
             return False
 
 
+def foreground_terminal(group: int) -> int | None:
+    """A descriptor of the terminal whose foreground group we are in."""
+    for fd in _TTY_FDS:
+        try:
+            if posix.tcgetpgrp(fd) == group:
+                return fd
+        except OSError:
+            continue
+    return None
+
+
+def lead(terminal: int) -> None:
+    """In the child: lead a process group of its own, the terminal's foreground.
+
+    A shell does that by itself, but first it asks for the process group that it is in.  The
+    entry's has no number in the jail, and dash would fail to give it the terminal at its end.
+    """
+    posix.setpgid(0, 0)
+    posix.tcsetpgrp(terminal, posix.getpid())  # SIGTTOU is blocked
+
+
 def accompany(child: int) -> int:
     """Wait for ``child`` to end, stopping and continuing with it; its wait status."""
     group = posix.getpgrp()
-    terminal = _foreground_terminal(group)
+    terminal = foreground_terminal(group)
     modes = _modes(terminal)
     while True:
         info = _signal.sigwaitinfo(_WAITED)
@@ -93,14 +114,14 @@ def accompany(child: int) -> int:
                 _restore_modes(terminal, modes)
             return status
         number = posix.WSTOPSIG(status)
-        if number in _TERMINAL_STOPS and _hand_over(_foreground_terminal(group), child, group):
+        if number in _TERMINAL_STOPS and _hand_over(foreground_terminal(group), child, group):
             # It is in the foreground and made a process group of its own, which the leader of a
             # job, as the entry is in its place, cannot do.
             _pass_on(child, _signal.SIGCONT)
             continue
         _take_terminal(terminal, group)
         _stop_like(child, number, group)
-        terminal = _foreground_terminal(group)
+        terminal = foreground_terminal(group)
         _hand_over(terminal, child, group)
 
 
@@ -150,17 +171,6 @@ def _stop_like(child: int, number: int, group: int) -> None:
         # We are in an orphaned process group, which the terminal's stop signals do not stop
         # (setpgid(2)): nobody would continue the command.
         _pass_on(child, _signal.SIGCONT)
-
-
-def _foreground_terminal(group: int) -> int | None:
-    """A descriptor of the terminal whose foreground group we are in."""
-    for fd in _TTY_FDS:
-        try:
-            if posix.tcgetpgrp(fd) == group:
-                return fd
-        except OSError:
-            continue
-    return None
 
 
 def _hand_over(terminal: int | None, child: int, group: int) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from tests.support.home import FakeHome
 from venvjail import record
 from venvjail.bins import NEW_SHELL, entry_text, foreign_names
-from venvjail.creation import create, env_builder
+from venvjail.creation import contents, create, env_builder
 from venvjail.creation.create import Created, CreateOptions
 from venvjail.creation.progress import Silence
 from venvjail.errors import UserError
@@ -196,6 +196,21 @@ def test_clear_replaces_a_plain_venv(make: Make) -> None:
     paths = make(clear=True).paths
     assert foreign_names(paths) == []
     assert os.listdir(paths.store) == []
+
+
+def test_interrupted_clear_has_taken_the_programs_first(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    venv.EnvBuilder(symlinks=True).create("venv")
+    with monkeypatch.context() as patched:
+        patched.setattr(contents, "_make", interrupt)
+        with pytest.raises(UserError, match=r"^interrupted: "):
+            make(clear=True)
+    assert not os.path.lexists("venv/bin")
+    make(clear=True)
 
 
 def test_again_and_upgrade_keep_the_rest(make: Make, stopped: list[str]) -> None:

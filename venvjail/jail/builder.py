@@ -66,6 +66,11 @@ def _build(channel: socket.socket, prepared: Prepared) -> NoReturn:
         os._exit(0)
     applier = Applier(scaffold)
     applier.apply(prepared.plan())
+    # No jailed program may make mount namespaces, even where it may make user namespaces: in one
+    # from which it has unmounted the guards they are no mount points any more, and renaming what
+    # they cover detaches them here too (detach_mounts() in the kernel's fs/namespace.c).  Not
+    # sooner, because the detached trees of open_tree(2) count as such.
+    _write("/proc/sys/user/max_mnt_namespaces", "0")
     # Abstract sockets belong to a network: in a private one there are none of the host's.
     ruleset = _pivot(applier, prepared.walls, scoped=NETWORK not in own)
     init.run(channel, own, ruleset, prepared.walls.filter)
@@ -111,10 +116,6 @@ def _enter_namespaces(own: tuple[tuple[int, str], ...], *, nested: bool) -> None
         raise JailError(_no_namespaces(error)) from error
     if NETWORK in own:
         network.raise_loopback()
-    # No jailed program may make mount namespaces, even where it may make user namespaces: in one
-    # from which it has unmounted the guards they are no mount points any more, and renaming what
-    # they cover detaches them here too (detach_mounts() in the kernel's fs/namespace.c).
-    _write("/proc/sys/user/max_mnt_namespaces", "0")
     if not nested:
         # Counts namespaces made within this one, so it binds the jail only; namespaces(7).
         _write("/proc/sys/user/max_user_namespaces", "0")
