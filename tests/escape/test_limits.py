@@ -47,6 +47,14 @@ except (OSError, ValueError) as error:
 """
 
 
+def limit(venv: JailedVenv, most: int) -> None:
+    config = Path(venv.paths.config)
+    text = config.read_text(encoding="utf-8")
+    assert "\n[limits]\n" in text
+    text = text.replace("\n[limits]\n", f"\n[limits]\nprocesses = {most}\n")
+    config.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def forking(venv: JailedVenv, most: int) -> Iterator[tuple[str, int]]:
     """How forking ended, and after how many; the children stay while the context lasts."""
@@ -64,52 +72,53 @@ def forking(venv: JailedVenv, most: int) -> Iterator[tuple[str, int]]:
         command.communicate("")
 
 
-class TestProcesses:
-    @pytest.fixture(scope="class")
-    def limited(self, shared_home: FakeHome) -> Iterator[JailedVenv]:
-        with JailedVenv(shared_home, "limited") as venv:
-            config = Path(venv.paths.config)
-            text = config.read_text(encoding="utf-8")
-            config.write_text(f"{text}\n[limits]\nprocesses = {MOST}\n", encoding="utf-8")
-            yield venv
+@pytest.fixture(scope="module")
+def limited(shared_home: FakeHome) -> Iterator[JailedVenv]:
+    with JailedVenv(shared_home, "limited") as venv:
+        limit(venv, MOST)
+        yield venv
 
-    def test_they_are_counted_for_the_whole_jail(self, limited: JailedVenv) -> None:
+
+def test_they_are_counted_for_the_whole_jail(limited: JailedVenv) -> None:
+    with forking(limited, 1000) as (error, count):
+        assert error == "Resource temporarily unavailable"
+        # Init, the entry and the command are there too.
+        assert count == MOST - 3
+        # One that is at the limit can still be joined, and only the joined cannot fork.
+        assert limited.python("print('joined')") == "joined"
+        with forking(limited, 1000) as second:
+            assert second == ("Resource temporarily unavailable", 0)
+
+
+def test_control_without_the_limit(limited: JailedVenv) -> None:
+    limited.python("pass")
+    with (
+        WallOff(limited, protocol.PROCESSES),
+        forking(limited, 2 * MOST) as ended,
+    ):
+        assert ended == ("None", 2 * MOST)
+
+
+def test_it_cannot_be_raised(limited: JailedVenv) -> None:
+    assert limited.python(RAISE) in (
+        "not allowed to raise maximum limit",
+        "[Errno 1] Operation not permitted",
+    )
+
+
+def test_the_host_is_not_counted_and_not_limited(limited: JailedVenv) -> None:
+    """The same user has as many processes outside: neither side hinders the other."""
+    with subprocess.Popen(
+        [sys.executable, "-c", FORK, str(2 * MOST)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as outside:
+        assert outside.stdout is not None
+        assert outside.stdout.readline() == f"None {2 * MOST}\n"
         with forking(limited, 1000) as (error, count):
-            assert error == "Resource temporarily unavailable"
-            # Init, the entry and the command are there too.
-            assert count == MOST - 3
-            # One that is at the limit can still be joined, and only the joined cannot fork.
-            assert limited.python("print('joined')") == "joined"
-            with forking(limited, 1000) as second:
-                assert second == ("Resource temporarily unavailable", 0)
-
-    def test_control(self, limited: JailedVenv) -> None:
-        limited.python("pass")
-        with (
-            WallOff(limited, protocol.PROCESSES),
-            forking(limited, 2 * MOST) as ended,
-        ):
-            assert ended == ("None", 2 * MOST)
-
-    def test_it_cannot_be_raised(self, limited: JailedVenv) -> None:
-        assert limited.python(RAISE) in (
-            "not allowed to raise maximum limit",
-            "[Errno 1] Operation not permitted",
-        )
-
-    def test_the_host_is_not_counted_and_not_limited(self, limited: JailedVenv) -> None:
-        """The same user has as many processes outside: neither side hinders the other."""
-        with subprocess.Popen(
-            [sys.executable, "-c", FORK, str(2 * MOST)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as outside:
-            assert outside.stdout is not None
-            assert outside.stdout.readline() == f"None {2 * MOST}\n"
-            with forking(limited, 1000) as (error, count):
-                assert (error, count) == ("Resource temporarily unavailable", MOST - 3)
-            outside.communicate("")
+            assert (error, count) == ("Resource temporarily unavailable", MOST - 3)
+        outside.communicate("")
 
 
 BOMB = """
@@ -124,9 +133,7 @@ while True:
 
 def test_a_fork_bomb_is_ended_by_stop(home: FakeHome) -> None:
     with JailedVenv(home) as venv:
-        config = Path(venv.paths.config)
-        text = config.read_text(encoding="utf-8")
-        config.write_text(f"{text}\n[limits]\nprocesses = 64\n", encoding="utf-8")
+        limit(venv, 64)
         with subprocess.Popen(
             [venv.bin / "python", "-c", BOMB], env=home.env, cwd=home.project
         ) as bomb:
