@@ -192,3 +192,28 @@ def test_no_descriptor_leads_to_the_supervisor(jail: JailedVenv) -> None:
     supervisor = jail.status.supervisor if jail.status else 0
     links = [os.readlink(f"/proc/{supervisor}/fd/{fd}") for fd in os.listdir(f"/proc/{supervisor}/fd")]
     assert any(link.startswith("socket:") for link in links)
+
+
+#: Tells a supervisor to end the jail.
+STOP = """
+import os, socket, sys
+os.chdir(os.path.dirname(sys.argv[1]))
+connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+connection.connect("control")
+connection.settimeout(10)
+connection.send(b"VJ1X")
+print(connection.recv(1000)[:4])
+"""
+
+
+def test_the_jail_of_another_venv_takes_no_commands(jail: JailedVenv, tmp_path: Path) -> None:
+    """One that lies where the jail sees it, and belongs to the user, as the jail does."""
+    require(not tmp_path.is_relative_to("/tmp"), "the tests' own directory is in /tmp")
+    with JailedVenv(jail.home, tmp_path / "other") as other:
+        other.python("pass")
+        control = other.paths.run + "/control"
+        assert outcomes(jail.python(CONNECT_PACKETS, control)) == {control: "connected"}
+        assert jail.python(STOP, control) == "b'VJ1E'"
+        assert other.status is not None
+        assert jail.home.check([SYSTEM_PYTHON, "-c", STOP, control]) == "b''\n"
+        assert other.status is None

@@ -11,13 +11,12 @@ import logging
 import os
 import select
 import socket
-import struct
 from typing import TYPE_CHECKING
 
 import trio
 
 from venvjail import protocol
-from venvjail.jail import landlock, withheld
+from venvjail.jail import landlock, peer, withheld
 from venvjail.jail.channel import namespaces
 from venvjail.layout import VenvPaths
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("venvjail.jail.control")
 
 _BACKLOG = 128
+_NOT_TRUSTED = b"this jail can be used only from the container or PID namespace that it was started in"
 
 
 def listen(paths: VenvPaths) -> socket.socket:
@@ -70,15 +70,16 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
     with connection:
         connection.setblocking(False)
         try:
-            pid, uid, _ = struct.unpack(
-                "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-            )
-            if uid != os.getuid():
-                return
+            who = peer.of(connection)
+            pid = who.pid
             while True:
                 await trio.lowlevel.wait_readable(connection)
                 message = connection.recv(protocol.LIMIT + 1)
                 if not message:
+                    return
+                if not who.trusted:
+                    log.warning("process %d is not obeyed: jailed, or another user's", pid)
+                    connection.send(protocol.pack(protocol.ERROR, [_NOT_TRUSTED]))
                     return
                 kind, fields = protocol.unpack(message)
                 if kind == protocol.JOIN and not joined:
