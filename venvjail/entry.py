@@ -276,6 +276,8 @@ def _become(
         command = prepare(environment)
         syscalls.drop_capabilities()
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        if answer.processes is not None:
+            syscalls.limit_processes(answer.processes)
         if answer.ruleset is not None:
             syscalls.landlock_restrict_self(*answer.ruleset)
         # Last of all credential changes: they clear it (prctl(2)).

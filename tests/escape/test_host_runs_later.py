@@ -92,7 +92,9 @@ def worked(jail: JailedVenv, before: dict[str, str]) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("name", GUARDED)
-def test_nothing_works_in_the_jail(name: str, worked: dict[str, list[str]], jail: JailedVenv) -> None:
+def test_nothing_works_in_the_jail(
+    name: str, worked: dict[str, list[str]], jail: JailedVenv
+) -> None:
     assert worked[str(jail.home.project / name)] == []
 
 
@@ -168,7 +170,9 @@ OWN = (
     ".venvjail/state.json",
     ".venvjail/venvjail.toml",
 )
-LOOK = "import os; print('hidden is seen' if os.path.exists(os.environ['HOME'] + '/.ssh') else 'no')"
+LOOK = (
+    "import os; print('hidden is seen' if os.path.exists(os.environ['HOME'] + '/.ssh') else 'no')"
+)
 
 
 def snapshot(path: Path) -> str:

@@ -52,7 +52,7 @@ def test_no_such_name_comes_to_the_host(venv: JailedVenv) -> None:
 
 def test_arguments_reach_the_program(venv: JailedVenv) -> None:
     arguments = ["--help", "-c", "--", "-", "", "a\nb", "--version", "-I"]
-    echo = "#!/bin/sh\nfor a in \"$@\"; do printf '<%s>' \"$a\"; done\n"
+    echo = '#!/bin/sh\nfor a in "$@"; do printf \'<%s>\' "$a"; done\n'
     (venv.state / "bin/echoes").write_text(echo)
     (venv.state / "bin/echoes").chmod(0o755)
     venv.python("")
@@ -93,7 +93,9 @@ def test_python_gone_or_a_directory(venv: JailedVenv) -> None:
 
 
 def test_ten_thousand_names(venv: JailedVenv) -> None:
-    make = "import os, sys\nfor n in range(10000): os.symlink('/bin/true', f'{sys.argv[1]}/n{n:05}')"
+    make = (
+        "import os, sys\nfor n in range(10000): os.symlink('/bin/true', f'{sys.argv[1]}/n{n:05}')"
+    )
     venv.python(make, venv.bin, timeout=120)
     poll(lambda: len(os.listdir(venv.bin)) >= MAX_ENTRIES, "all entries are made", 60)
     names = os.listdir(venv.bin)

@@ -36,7 +36,14 @@ def busy(venv: JailedVenv) -> Iterator[None]:
 def test_two_venvs_of_one_project_cannot_touch_each_other(home: FakeHome) -> None:
     with JailedVenv(home, "one") as one, JailedVenv(home, "two") as two:
         for attacker, victim in ((one, two), (two, one)):
-            names = ("bin/activate-new-shell", "bin/python", "pyvenv.cfg", ".venvjail", "home", "lib")
+            names = (
+                "bin/activate-new-shell",
+                "bin/python",
+                "pyvenv.cfg",
+                ".venvjail",
+                "home",
+                "lib",
+            )
             still = [victim.env / name for name in names if name not in (".venvjail", "home")]
             before = [path.lstat().st_ctime_ns for path in still]
             with busy(victim):

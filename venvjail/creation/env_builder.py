@@ -21,6 +21,7 @@ from venvjail.creation.contents import clear_venv, make_state, remove_commands
 from venvjail.creation.progress import Progress
 from venvjail.creation.roots import entry_roots, supervisor_roots
 from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
+from venvjail.jail import withheld
 from venvjail.layout import VenvPaths
 from venvjail.quoting import printable
 from venvjail.rcfiles import activate_files
@@ -163,6 +164,7 @@ class JailedEnvBuilder(venv.EnvBuilder):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        withheld.forget(self._paths)  # it was said into the pipe
         if done.returncode:
             raise _failure(self._paths.env, arguments, done.returncode, done.stdout)
 
