@@ -39,7 +39,8 @@ def run(command: list[str | Path]) -> str:
 def try_package(venv: Path, name: str) -> None:
     """Install and import one package, and print what was told."""
     distribution, _, module = name.partition(":")
-    pip: list[str | Path] = [venv / "bin/pip", "install", "--quiet", "--disable-pip-version-check", distribution]
+    options = ("--quiet", "--disable-pip-version-check")
+    pip: list[str | Path] = [venv / "bin/pip", "install", *options, distribution]
     told = {"install": run(pip)}
     told["import"] = run([venv / "bin/python", "-c", f"import {module or distribution}"])
     for step, line in told.items():
