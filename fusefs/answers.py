@@ -85,7 +85,8 @@ class Request:
             verdict, exists = Verdict.ALLOWED, number is None
         else:
             return
-        path = path_of(node, self._name)
+        path = error.path if isinstance(error, Refused) else None
+        path = path or path_of(node, self._name)
         self._requests.observer(Event(self._operation, path, verdict, self._pid, number, exists))
 
 

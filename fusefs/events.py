@@ -46,12 +46,16 @@ Observer = Callable[[Event], None]
 
 
 class Refused(OSError):  # noqa: N818 - reads as what it says: raise Refused(...)
-    """Refused by policy, not by the host's file system."""
+    """Refused by policy, not by the host's file system.
+
+    ``path`` is set where another than the request's own path is the reason.
+    """
 
     def __init__(self, number: int, verdict: Verdict, *, exists: bool = True) -> None:
         super().__init__(number, os.strerror(number))
         self.verdict = verdict
         self.exists = exists
+        self.path: bytes | None = None
 
 
 def hidden(*, exists: bool) -> Refused:
@@ -59,9 +63,11 @@ def hidden(*, exists: bool) -> Refused:
     return Refused(errno.ENOENT, Verdict.HIDDEN, exists=exists)
 
 
-def read_only() -> Refused:
-    """EROFS for a change of what the host owns."""
-    return Refused(errno.EROFS, Verdict.READ_ONLY)
+def read_only(path: bytes | None = None) -> Refused:
+    """EROFS for a change of what the host owns; ``path`` as in `Refused`."""
+    refusal = Refused(errno.EROFS, Verdict.READ_ONLY)
+    refusal.path = path
+    return refusal
 
 
 def denied() -> Refused:

@@ -14,7 +14,7 @@ import stat
 from fusefs import layers
 from fusefs.events import Refused, Verdict, read_only
 from fusefs.merged import Found, HomeNode, stale
-from fusefs.nodes import Anchor, Node
+from fusefs.nodes import Anchor, Node, path_of
 from fusefs.reading import ReadableHome, check_xattr, home_node
 from fusefs.rules import Access
 from fusefs.tree import Attributes, Changes, Entry, Opened
@@ -91,12 +91,12 @@ class Home(ReadableHome):
     def link(self, node: Node, parent: Node, name: bytes) -> Entry:
         node, parent = home_node(node), home_node(parent)
         if node.upper is None:
-            raise read_only()
+            raise read_only(path_of(node))
         found = self.probe(parent, name)
         if found.lower is not None:
             raise read_only()
         found, store = self._free(parent, name)
-        source = layers.magic_link(self.fd(node, "upper"))
+        source = layers.magic_link(self.backing.fd(node, "upper"))
         os.link(source, name, dst_dir_fd=store, follow_symlinks=True)
         return self._made(parent, name, found, None)
 
@@ -109,7 +109,7 @@ class Home(ReadableHome):
 
     def _made(self, parent: HomeNode, name: bytes, found: Found, mode: int | None) -> Entry:
         """The entry for what was just made, given exactly ``mode`` whatever our umask."""
-        fd = layers.open_path(self.fd(parent, "upper"), name)
+        fd = layers.open_path(self.backing.fd(parent, "upper"), name)
         try:
             found.upper = os.fstat(fd)
             if mode is not None and found.upper.st_mode & _PERMISSIONS != mode:
@@ -122,8 +122,8 @@ class Home(ReadableHome):
 
     def _store(self, node: HomeNode) -> int:
         """The store's side of a directory in which something is created, made on demand."""
-        access = self.place(node).access
-        host_only = access is Access.READ_ONLY and self.shown_lower(node) is not None
+        access = self.backing.place(node).access
+        host_only = access is Access.READ_ONLY and self.backing.shown_lower(node) is not None
         if access is Access.MOUNTPOINT or host_only:
             raise read_only()
         way = []
@@ -132,13 +132,13 @@ class Home(ReadableHome):
                 raise _error(errno.ENOENT)
             way.append(node)
             node = home_node(node.parent)
-        fd = self.fd(node, "upper")
+        fd = self.backing.fd(node, "upper")
         for step in reversed(way):
             fd = self._make_store(step, fd)
         return fd
 
     def _make_store(self, node: HomeNode, parent_fd: int) -> int:
-        mode = stat.S_IMODE(self.stat(node, "lower").st_mode) & 0o777 | stat.S_IRWXU
+        mode = stat.S_IMODE(self.backing.stat(node, "lower").st_mode) & 0o777 | stat.S_IRWXU
         # It may be there from before, or be something that the host's directory now covers.
         with contextlib.suppress(FileExistsError):
             os.mkdir(node.name, mode, dir_fd=parent_fd)
@@ -163,7 +163,7 @@ class Home(ReadableHome):
         if found.is_dir is not directory:
             raise _error(errno.ENOTDIR if directory else errno.EISDIR)
         node = self._pinned(parent, name, found)
-        store = self.fd(parent, "upper")
+        store = self.backing.fd(parent, "upper")
         if directory:
             os.rmdir(name, dir_fd=store)
             self.gone(parent, name)
@@ -186,7 +186,7 @@ class Home(ReadableHome):
         node = self.known(parent, name, found)
         if node is not None and node.upper is not None:
             try:
-                self.fd(node, "upper")
+                self.backing.fd(node, "upper")
             except OSError as error:
                 if error.errno != errno.ESTALE:
                     raise
@@ -211,7 +211,7 @@ class Home(ReadableHome):
         moved = self._pinned(old, old_name, source)
         replaced = None if target.upper is None else self._pinned(new, new_name, target)
         store = self._store(new)
-        layers.rename(self.fd(old, "upper"), old_name, store, new_name, flags)
+        layers.rename(self.backing.fd(old, "upper"), old_name, store, new_name, flags)
         if moved is not replaced or moved is None:
             exchanged = bool(flags & layers.RENAME_EXCHANGE)
             self._renamed((moved, old, old_name), (replaced, new, new_name), exchanged)
@@ -220,7 +220,11 @@ class Home(ReadableHome):
         found = self.probe(parent, name)
         if found.lower is not None and found.is_dir:
             raise _error(errno.EXDEV)
-        return self._stored(parent, name)
+        try:
+            return self._stored(parent, name)
+        except Refused as refusal:
+            refusal.path = path_of(parent, name)
+            raise
 
     def _renamed(
         self,
@@ -239,7 +243,8 @@ class Home(ReadableHome):
             self._arrived(replaced, old, old_name)
         elif replaced is not None:
             self._left(replaced, new, new_name)
-        self.places_changed()
+        if any(node is not None and node.is_dir for node in (moved, replaced)):
+            self.backing.places_changed()
 
     def _arrived(self, node: HomeNode, parent: HomeNode, name: bytes) -> None:
         if node.is_dir:
@@ -270,9 +275,9 @@ class Home(ReadableHome):
 
     def _changeable(self, node: HomeNode) -> int:
         """The descriptor of what only the store has."""
-        if self.shown_lower(node) is not None:
+        if self.backing.shown_lower(node) is not None:
             raise read_only()
-        return self.fd(node, "upper")
+        return self.backing.fd(node, "upper")
 
     def setxattr(self, node: Node, name: bytes, value: bytes) -> None:
         check_xattr(name)

@@ -82,7 +82,7 @@ def magic_link(fd: int) -> bytes:
 
 
 def real_path(fd: int) -> bytes:
-    """Where the kernel says the directory ``fd`` is; raises ESTALE when it is nowhere any more."""
+    """Where the kernel says that ``fd`` is; raises ESTALE when it is nowhere any more."""
     path = os.readlink(magic_link(fd))
     if not path.startswith(b"/") or path.endswith(b" (deleted)"):
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))

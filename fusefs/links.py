@@ -76,6 +76,8 @@ class LinkResolver:
         walk = _Walk(self, dir_fd, astray=displaced and not text.startswith(b"/"))
         try:
             return walk.follow(text, keep)
+        except PermissionError:
+            return Target(Shape.DANGLING, text)  # the jail cannot go there either
         finally:
             walk.close()
 
@@ -191,6 +193,9 @@ class _Walk:
         found = os.fstat(self._fd)
         if place is None or shown_at_its_place(place, found):
             return self._left_to_the_jail(self._path)
+        if layers.real_path(self._fd) != b"/" + b"/".join(self._path):
+            # A directory that we went up from was moved meanwhile: this is not what was judged.
+            return Target(Shape.REFUSED, self._text)
         path = b"/".join(self._path[len(_names(self._resolver.home)) :])
         fd = -1
         if keep:

@@ -47,6 +47,9 @@ class Place(NamedTuple):
         return self.at.access
 
 
+_NOWHERE = Place(Rules().root)
+
+
 class HomeNode(Node):
     """An inode of the home: a directory of one or two layers, or anything else of one.
 
@@ -60,7 +63,7 @@ class HomeNode(Node):
         super().__init__(tree, kind, parent, name)
         self.children: dict[bytes, HomeNode] = {}
         self.own_path: bytes | None = None
-        self.place = Place(Rules().root)
+        self.place = _NOWHERE
         self.epoch = -1
         self.signature: tuple[int, ...] | None = None
 

@@ -196,7 +196,7 @@ class NodeTable:
         unchanged after the kernel forgot it.
         """
         tag = self._tags.setdefault((layer, identity.dev), len(self._tags) + 1)
-        return max(identity.ino ^ tag << _NUMBER_BITS, ROOT_ID + 1) & _NUMBER_MASK
+        return max(identity.ino ^ (tag << _NUMBER_BITS), ROOT_ID + 1) & _NUMBER_MASK
 
     def move(self, node: Node, parent: Node, name: bytes) -> None:
         """Note that ``node`` is now seen as ``name`` in ``parent``."""

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import pyfuse3
 
-from fusefs.answers import Requests, entry_attributes, no_entry, statfs_answer
+from fusefs.answers import Requests, entry_attributes, log, no_entry, statfs_answer
 from fusefs.events import Observer
 from fusefs.handles import DirHandle, FileHandle, Handles
 from fusefs.nodes import Node, NodeTable
@@ -56,11 +56,11 @@ class Operations(pyfuse3.Operations):
 
     def replace_rules(self, rules: Rules, never: tuple[bytes, ...]) -> None:
         """New policy, at once: the kernel's own memory of names lasts a second longer."""
-        self._view.home.replace_rules(rules, never)
+        self._view.home.backing.replace_rules(rules, never)
 
     def never_look_at(self, mountpoint: bytes) -> None:
         """The view is about to be mounted there, on the host that it shows."""
-        self._view.home.never_look_at(mountpoint)
+        self._view.home.backing.never_look_at(mountpoint)
 
     def close(self) -> None:
         """Close every descriptor; the operations are of no use afterwards."""
@@ -85,8 +85,11 @@ class Operations(pyfuse3.Operations):
         return no_entry()
 
     async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
-        for number, lookups in inode_list:
-            self._table.forget(number, lookups)
+        try:
+            for number, lookups in inode_list:
+                self._table.forget(number, lookups)
+        except Exception:  # noqa: BLE001 - there is no one to answer, and none may leave
+            log.exception("forget failed")
 
     async def mkdir(
         self, parent_inode: int, name: bytes, mode: int, ctx: pyfuse3.RequestContext
@@ -298,7 +301,7 @@ class Operations(pyfuse3.Operations):
         try:
             entry = node.tree.lookup(node, name)
         except OSError:
-            return True  # gone since the listing began
+            return True  # gone since the listing began, or hidden
         accepted = pyfuse3.readdir_reply(token, name, entry_attributes(*entry), next_id)
         if accepted:
             entry.node.lookups += 1

@@ -31,8 +31,8 @@ class Places:
         unseen: Iterable[bytes] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._unseen = frozenset(map(_canonical, unseen))
-        self._seen = frozenset(map(_canonical, paths)) - self._unseen
+        self._unseen = frozenset(map(canonical, unseen))
+        self._seen = frozenset(map(canonical, paths)) - self._unseen
         self._clock = clock
         self._looked = -math.inf
         self._names: frozenset[tuple[int, int, bytes]] = frozenset()
@@ -41,7 +41,7 @@ class Places:
 
     def add_unseen(self, path: bytes) -> None:
         """One more path that is recognised but never looked at."""
-        path = _canonical(path)
+        path = canonical(path)
         self._unseen |= {path}
         self._seen -= {path}
         self._looked = -math.inf
@@ -72,8 +72,8 @@ class Places:
         self._names, self._inodes = frozenset(names), frozenset(inodes)
 
 
-def _canonical(path: bytes) -> bytes:
-    """The path with its parents resolved, itself not: it may be a symlink or be absent."""
+def canonical(path: bytes) -> bytes:
+    """The absolute path with its parents resolved, itself not: it may be a symlink or absent."""
     parent, name = os.path.split(os.path.abspath(path))
     return os.path.join(os.path.realpath(parent), name)
 

@@ -31,12 +31,12 @@ class ReadableHome(Union):
 
     def attributes(self, node: Node) -> Attributes:
         node = home_node(node)
-        found = Found(self.place(node))
-        if self.shown_lower(node) is not None:
-            found.lower = self.stat(node, "lower")
+        found = Found(self.backing.place(node))
+        if self.backing.shown_lower(node) is not None:
+            found.lower = self.backing.stat(node, "lower")
         if node.upper is not None:
             try:
-                found.upper = self.stat(node, "upper")
+                found.upper = self.backing.stat(node, "upper")
             except OSError:
                 if found.lower is None:
                     raise  # else the store lost its part, and the host's is what remains
@@ -46,31 +46,31 @@ class ReadableHome(Union):
 
     def names(self, node: Node) -> list[bytes]:
         node = home_node(node)
-        place = self.place(node)
+        place = self.backing.place(node)
         names: dict[bytes, None] = {}
         if place.access is Access.MOUNTPOINT:
             return []
-        if self.shown_lower(node) is not None:
+        if self.backing.shown_lower(node) is not None:
             if place.access is Access.ANCESTOR:
                 lower = sorted(place.at.named_children())
             else:
-                lower = layers.list_names(self.fd(node, "lower"))
+                lower = layers.list_names(self.backing.fd(node, "lower"))
             names.update(
                 (name, None) for name in lower if place.child(name).access is not Access.HIDDEN
             )
         if node.upper is not None:
-            names.update((name, None) for name in layers.list_names(self.fd(node, "upper")))
+            names.update((name, None) for name in layers.list_names(self.backing.fd(node, "upper")))
         return list(names)
 
     def readlink(self, node: Node) -> bytes:
         node = home_node(node)
         if node.upper is not None:
-            return layers.read_link(self.fd(node, "upper"))
-        if self.shown_lower(node) is None or not node.attached:
+            return layers.read_link(self.backing.fd(node, "upper"))
+        if self.backing.shown_lower(node) is None or not node.attached:
             raise stale()
-        if self.place(node).access is Access.MOUNTPOINT:
-            return layers.read_link(self.fd(node, "lower"))
-        target = self.resolve(home_node(node.parent), node.name)
+        if self.backing.place(node).access is Access.MOUNTPOINT:
+            return layers.read_link(self.backing.fd(node, "lower"))
+        target = self.backing.resolve(home_node(node.parent), node.name)
         if target.shape not in (Shape.LINK, Shape.DANGLING):
             raise stale()
         return target.text
@@ -78,15 +78,15 @@ class ReadableHome(Union):
     def open(self, node: Node, flags: int) -> Opened:
         node = home_node(node)
         if node.upper is not None and not node.is_dir:
-            fd = layers.reopen(self.fd(node, "upper"), flags)
-        elif self.shown_lower(node) is None:
+            fd = layers.reopen(self.backing.fd(node, "upper"), flags)
+        elif self.backing.shown_lower(node) is None:
             raise stale()
         elif flags & (os.O_ACCMODE | os.O_TRUNC):
             raise read_only()
-        elif self.place(node).access is Access.MOUNTPOINT:
+        elif self.backing.place(node).access is Access.MOUNTPOINT:
             raise denied()
         else:
-            fd = layers.reopen(self.fd(node, "lower"), os.O_RDONLY)
+            fd = layers.reopen(self.backing.fd(node, "lower"), os.O_RDONLY)
         return Opened(fd, direct=False, unchanged=self._unchanged(node, fd))
 
     def _unchanged(self, node: HomeNode, fd: int) -> bool:
@@ -100,18 +100,22 @@ class ReadableHome(Union):
 
     def open_for_sync(self, node: Node) -> int | None:
         node = home_node(node)
-        return None if node.upper is None else layers.reopen(self.fd(node, "upper"), os.O_RDONLY)
+        return (
+            None
+            if node.upper is None
+            else layers.reopen(self.backing.fd(node, "upper"), os.O_RDONLY)
+        )
 
     def statvfs(self) -> os.statvfs_result:
         """How full the store's file system is."""
-        return os.fstatvfs(self.fd(self.root, "upper"))
+        return os.fstatvfs(self.backing.fd(self.root, "upper"))
 
     def access(self, node: Node, mode: int) -> bool:
         node = home_node(node)
-        layer: Layer = "lower" if self.shown_lower(node) is not None else "upper"
+        layer: Layer = "lower" if self.backing.shown_lower(node) is not None else "upper"
         if mode & os.W_OK and layer == "lower" and not node.is_dir:
             raise read_only()
-        return os.access(layers.magic_link(self.fd(node, layer)), mode)
+        return os.access(layers.magic_link(self.backing.fd(node, layer)), mode)
 
     def getxattr(self, node: Node, name: bytes) -> bytes:
         return os.getxattr(self._any_layer(node, name), name)
@@ -123,8 +127,8 @@ class ReadableHome(Union):
     def _any_layer(self, node: Node, name: bytes) -> bytes:
         check_xattr(name)
         node = home_node(node)
-        layer: Layer = "lower" if self.shown_lower(node) is not None else "upper"
-        return layers.magic_link(self.fd(node, layer))
+        layer: Layer = "lower" if self.backing.shown_lower(node) is not None else "upper"
+        return layers.magic_link(self.backing.fd(node, layer))
 
 
 def home_node(node: Node | None) -> HomeNode:

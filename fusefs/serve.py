@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 
@@ -22,12 +23,12 @@ async def serve(
     """Serve ``operations`` at ``mount`` until it is unmounted; then close them.
 
     ``mount`` is a directory, for which libfuse runs fusermount3, or ``/dev/fd/N``: a descriptor of
-    /dev/fuse already mounted, maybe in another mount namespace, and not ours to unmount.
-    ``ready`` is called when requests can be made.  One view at a time in a process: pyfuse3 has
-    one session.
+    /dev/fuse already mounted, maybe in another mount namespace, and not ours to unmount.  Closing
+    it, which happens here, ends the connection once no other process has it open.  ``ready`` is
+    called when requests can be made.  One view at a time in a process: pyfuse3 has one session.
 
     Raises `RuntimeError` when the mount fails; libfuse has said why on stderr.  When cancelled it
-    answers what it is working on, unmounts what it mounted and returns at once.
+    answers what it is working on, unmounts what it mounted and ends.
     """
     adopted = mount.startswith(_ADOPTED)
     if not adopted:
@@ -36,10 +37,43 @@ async def serve(
     try:
         pyfuse3.init(operations, mount, set(options))
         mounted = True
+        _never_block_on_an_empty_queue()
         if ready is not None:
             ready()
-        await pyfuse3.main()
+        await _answer_requests()
     finally:
         if mounted:
             pyfuse3.close(unmount=not adopted)
         operations.close()
+
+
+def _never_block_on_an_empty_queue() -> None:
+    """Make the session's descriptor non-blocking.
+
+    A request whose process is killed leaves the queue again: pyfuse3, told that there is one, would
+    wait in read(2) for the next, and with it every task and thread of this process.
+    """
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the descriptor of this listing itself is gone
+            if os.readlink(f"/proc/self/fd/{name}") == "/dev/fuse":
+                os.set_blocking(int(name), False)
+
+
+async def _answer_requests() -> None:
+    """Run pyfuse3's loop, again when it ended because the queue was empty after all."""
+    while True:
+        try:
+            await pyfuse3.main()
+        except Exception as error:
+            if not _is_empty_read(error):
+                raise
+        else:
+            return
+
+
+def _is_empty_read(error: BaseException) -> bool:
+    """Whether ``error`` is EAGAIN, as it comes or in the group that a nursery makes of it."""
+    inner: tuple[BaseException, ...] | None = getattr(error, "exceptions", None)
+    if inner is not None:
+        return all(map(_is_empty_read, inner))
+    return isinstance(error, BlockingIOError)

@@ -13,142 +13,29 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
 
 from fusefs import layers
+from fusefs.backing import Backing
 from fusefs.events import hidden
 from fusefs.layers import Identity
-from fusefs.links import LinkResolver, Shape, Target
-from fusefs.merged import Found, HomeNode, Layer, Place, anchor_of, parent_of, show, stale
+from fusefs.links import Shape
+from fusefs.merged import Found, HomeNode, Layer, Place, anchor_of, parent_of, show
 from fusefs.nodes import Anchor, Node, NodeTable
-from fusefs.places import Places
-from fusefs.rules import Access, Kind, Rule, Rules
+from fusefs.rules import Access
 from fusefs.tree import Entry, Tree
 
 
 class Union(Tree):
-    """The layers, the rules over them, and the nodes made from what they have."""
+    """Names looked up in both layers, and the nodes made from what is found."""
 
     def __init__(self, table: NodeTable, view_root: Node, home: bytes, store: bytes) -> None:
         self._table = table
-        self._home = os.path.realpath(home)
         self._files: dict[tuple[Layer, Identity, bool], HomeNode] = {}
-        self._unseen: set[bytes] = set()
         self.root = HomeNode(self, stat.S_IFDIR, view_root, b"home")
-        self.root.opens = 1  # never forgotten, its descriptors never closed
-        for layer, path in (("lower", self._home), ("upper", store)):
-            fd = layers.open_root(path)
-            anchor = Anchor(layers.identity(os.fstat(fd)))
-            setattr(self.root, layer, anchor)
-            table.descriptors.adopt(self.root, anchor, fd)
-        self._epoch = 0
-        self.replace_rules(Rules(), ())
+        self.backing = Backing(table.descriptors, self.root, home, store)
 
-    # -- the rules over it -----------------------------------------------------------------
-
-    def replace_rules(self, rules: Rules, never: Iterable[bytes]) -> None:
-        """Take new rules; nodes that they hide answer ESTALE from now on."""
-        never = [
-            os.path.join(os.path.realpath(os.path.dirname(p)), os.path.basename(p))
-            for p in map(os.path.abspath, never)
-        ]
-        prefix = self._home.rstrip(b"/") + b"/"
-        inside = [path[len(prefix) :] for path in never if path.startswith(prefix)]
-        self._rules = Rules([*rules.rules, *(Rule(path, Kind.NEVER) for path in inside)])
-        mountpoints = [prefix + rule.path for rule in rules.rules if rule.kind is Kind.MOUNTPOINT]
-        self._never = Places(never, unseen=self._unseen)
-        self._links = LinkResolver(self._home, self._rules, self._never, Places(mountpoints))
-        self.places_changed()
-
-    def never_look_at(self, path: bytes) -> None:
-        """Our own mount is at ``path``: a request to ourselves would never be answered."""
-        self._unseen.add(path)
-        self._never.add_unseen(path)
-
-    def places_changed(self) -> None:
-        """A directory moved or the rules changed: places are computed anew."""
-        self._epoch += 1
-        self.root.place = Place(self._rules.root)
-        self.root.epoch = self._epoch
-
-    def place(self, node: HomeNode) -> Place:
-        """Where ``node`` is in the rules."""
-        way = []
-        while node.epoch != self._epoch:
-            way.append(node)
-            assert isinstance(node.parent, HomeNode)
-            node = node.parent
-        place = node.place
-        for node in reversed(way):
-            place = place.child(node.name)
-            if node.own_path is not None:
-                place = Place(place.at, self._rules.position(node.own_path))
-            node.place, node.epoch = place, self._epoch
-        return place
-
-    def shown_lower(self, node: HomeNode) -> Anchor | None:
-        """The host's side of ``node``, if the rules show it."""
-        lower = node.lower
-        if lower is None or self._never.holds(lower.identity):
-            return None
-        access = self.place(node).access
-        if access is Access.HIDDEN or (access is Access.ANCESTOR and not self._passable(node)):
-            return None
-        return lower
-
-    def _passable(self, node: HomeNode) -> bool:
-        return node.is_dir or node.type == stat.S_IFLNK
-
-    # -- descriptors -----------------------------------------------------------------------
-
-    def fd(self, node: HomeNode, layer: Layer) -> int:
-        """The descriptor of ``node`` in ``layer``, found again from above if it was closed."""
-        anchor = anchor_of(node, layer)
-        fd = self._table.descriptors.touch(anchor)
-        if fd >= 0:
-            return fd
-        way = [node]
-        while (above := self._above(way[-1], layer)).fd < 0:
-            way.append(parent_of(way[-1]))
-        fd = above.fd
-        for step in reversed(way):
-            try:
-                inner = self._step(step, fd, layer)
-            finally:
-                if step is not way[-1]:
-                    os.close(fd)
-            fd = inner
-        return self._table.descriptors.adopt(node, anchor, fd)
-
-    def _above(self, node: HomeNode, layer: Layer) -> Anchor:
-        if not node.attached:
-            raise stale()
-        return anchor_of(parent_of(node), layer)
-
-    def _step(self, node: HomeNode, parent_fd: int, layer: Layer) -> int:
-        try:
-            if layer == "lower" and node.own_path is not None:
-                displaced = self.place(parent_of(node)).own is not None
-                fd = self._links.resolve(parent_fd, node.name, displaced=displaced, keep=True).fd
-            else:
-                fd = layers.open_path(parent_fd, node.name)
-        except FileNotFoundError:
-            fd = -1
-        if fd >= 0 and layers.identity(os.fstat(fd)) == anchor_of(node, layer).identity:
-            return fd
-        if fd >= 0:
-            os.close(fd)
-        raise stale()
-
-    def stat(self, node: HomeNode, layer: Layer) -> os.stat_result:
-        """The attributes of ``node`` in ``layer``, without opening what is closed."""
-        anchor = anchor_of(node, layer)
-        if anchor.fd >= 0 or not node.attached or node.own_path is not None:
-            return os.fstat(self.fd(node, layer))
-        found = layers.lstat(self.fd(parent_of(node), layer), node.name)
-        if found is None or layers.identity(found) != anchor.identity:
-            raise stale()
-        return found
+    def exists_on_host(self, parent: Node, name: bytes) -> bool:
+        return isinstance(parent, HomeNode) and self.backing.exists(parent, name)
 
     # -- finding names ---------------------------------------------------------------------
 
@@ -157,7 +44,7 @@ class Union(Tree):
         layers.check_name(name)
         if not parent.is_dir:
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        place = self.place(parent)
+        place = self.backing.place(parent)
         found = Found(place.child(name))
         if place.access is Access.MOUNTPOINT:
             return found
@@ -167,21 +54,21 @@ class Union(Tree):
             not found.is_dir or access in (Access.READ_ONLY, Access.MOUNTPOINT)
         )
         if parent.upper is not None and not lower_only:
-            found.upper = layers.lstat(self.fd(parent, "upper"), name)
+            found.upper = layers.lstat(self.backing.fd(parent, "upper"), name)
             if found.lower and found.upper and not stat.S_ISDIR(found.upper.st_mode):
                 found.upper = None
         return found
 
     def _probe_lower(self, parent: HomeNode, name: bytes, found: Found) -> None:
         access = found.place.access
-        lower = self.shown_lower(parent)
+        lower = self.backing.shown_lower(parent)
         if lower is None or access is Access.HIDDEN:
             return
-        if self._never.holds_name(lower.identity, name):
+        if self.backing.never.holds_name(lower.identity, name):
             return
-        dir_fd = self.fd(parent, "lower")
+        dir_fd = self.backing.fd(parent, "lower")
         st = layers.lstat(dir_fd, name)
-        if st is None or self._never.holds(layers.identity(st)):
+        if st is None or self.backing.never.holds(layers.identity(st)):
             return
         if stat.S_ISLNK(st.st_mode) and access is not Access.MOUNTPOINT:
             self._probe_link(parent, name, st, found)
@@ -190,53 +77,19 @@ class Union(Tree):
 
     def _probe_link(self, parent: HomeNode, name: bytes, st: os.stat_result, found: Found) -> None:
         ancestor = found.place.access is Access.ANCESTOR
-        target = self.resolve(parent, name)
+        target = self.backing.resolve(parent, name)
         if target.shape is Shape.LINK or (target.shape is Shape.DANGLING and not ancestor):
             found.lower = st
         elif target.stat is not None and (not ancestor or stat.S_ISDIR(target.stat.st_mode)):
-            found.place = Place(found.place.at, self._rules.position(target.path))
+            found.place = Place(found.place.at, self.backing.rules.position(target.path))
             if found.place.access is not Access.HIDDEN:
                 found.lower = target.stat
                 found.own_path = target.path
 
-    def resolve(self, parent: HomeNode, name: bytes) -> Target:
-        """What the host's symlink ``name`` in ``parent`` is shown as."""
-        displaced = self.place(parent).own is not None
-        target = self._links.resolve(self.fd(parent, "lower"), name, displaced=displaced)
-        if target.shape is Shape.TARGET and (text := _way_back(parent, target.path)) is not None:
-            return Target(Shape.LINK, text)
-        return target
-
-    def exists_on_host(self, parent: Node, name: bytes) -> bool:
-        """Whether the host has ``name`` there; looks, but never through a symlink."""
-        assert isinstance(parent, HomeNode)
-        names = [name]
-        while parent.lower is None or not parent.attached:
-            names.append(parent.name)
-            parent = parent_of(parent)
-        try:
-            fd = os.dup(self.fd(parent, "lower"))
-        except OSError:
-            return False
-        try:
-            for step in reversed(names[1:]):
-                if self._never.holds_name(layers.identity(os.fstat(fd)), step):
-                    return True
-                inner = layers.open_path(fd, step)
-                os.close(fd)
-                fd = inner
-            if self._never.holds_name(layers.identity(os.fstat(fd)), name):
-                return True
-            return layers.lstat(fd, name) is not None
-        except OSError:
-            return False
-        finally:
-            os.close(fd)
-
     def absent(self, parent: HomeNode, name: bytes, place: Place) -> OSError:
         """ENOENT for a name that was not found, an event if the rules are the reason."""
-        at_mountpoint = self.place(parent).access is Access.MOUNTPOINT
-        exists = not at_mountpoint and self.exists_on_host(parent, name)
+        at_mountpoint = self.backing.place(parent).access is Access.MOUNTPOINT
+        exists = not at_mountpoint and self.backing.exists(parent, name)
         if exists or (place.access is Access.HIDDEN and parent.lower is not None):
             return hidden(exists=exists)
         return OSError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -256,7 +109,7 @@ class Union(Tree):
         else:
             node = self._file(parent, name, found)
         node.own_path = found.own_path
-        node.place, node.epoch = found.place, self._epoch
+        node.place, node.epoch = found.place, self.backing.epoch
         return Entry(node, show(found))
 
     def gone(self, parent: HomeNode, name: bytes) -> None:
@@ -318,20 +171,3 @@ class Union(Tree):
         if old is not None:
             self._table.descriptors.close(old)
         setattr(node, layer, None if inode is None else Anchor(inode))
-
-
-def _way_back(node: HomeNode, path: bytes) -> bytes | None:
-    """A relative link from ``node`` to ``path`` of the host's home, where that is shown already.
-
-    A directory shown in place of a symlink may have a link into itself: shown as a directory again
-    it would have no end.
-    """
-    ups: list[bytes] = []
-    while isinstance(node.parent, HomeNode):
-        own = node.own_path
-        if own is not None and (path + b"/").startswith(own + b"/"):
-            rest = path[len(own) + 1 :]
-            return b"/".join([*ups, *([rest] if rest else [])]) or b"."
-        ups.append(b"..")
-        node = node.parent
-    return None

@@ -68,7 +68,7 @@ class View(Tree):
         self.root = Node(self, stat.S_IFDIR, None, b"")
         table.add(self.root, ROOT_ID)
         self.home = Home(table, self.root, settings.home, settings.store)
-        self.home.replace_rules(settings.rules, settings.never)
+        self.home.backing.replace_rules(settings.rules, settings.never)
         self.proc = Proc(table, self.root, settings.proc)
         self._nodes: dict[bytes, Node] = {b"home": self.home.root, b"proc": self.proc.root}
         for number, node in enumerate(self._nodes.values(), ROOT_ID + 1):

@@ -27,6 +27,11 @@ def shell(paths: VenvPaths) -> Prepare:
         now = activated(_decoded(environment), paths.env, prompt)
         command, extra = shell_command(now.get("SHELL", ""), JAIL_FILES, now)
         _replace(environment, {**now, **extra})
+        if os.isatty(0) and os.isatty(2):
+            # An interactive shell gives the terminal back, when it ends, to the group it was
+            # started in.  The caller's has no number in the jail (pid_namespaces(7)), and dash
+            # would end with an error over it; the entry hands the terminal to this one.
+            os.setpgid(0, 0)
         return command
 
     return prepare

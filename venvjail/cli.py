@@ -154,9 +154,9 @@ def stop(venv: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(venv: str, yes: bool) -> None:
     """Delete the venv, what its programs made in their home, and its /tmp/dirjail-*."""
-    from venvjail.commands import manage
+    from venvjail.commands import remove
 
-    manage.remove(_paths(venv), ask=not yes)
+    remove.remove(venv, ask=not yes)
 
 
 @group.command()
@@ -170,7 +170,9 @@ def log(venv: str, as_json: bool) -> None:
 
 
 def _paths(venv: str) -> VenvPaths:
-    """The paths of an existing venv; UserError where there is none or it was moved."""
+    """The paths of an existing venv; UserError where there is none, it was moved, or in a jail."""
+    from venvjail.caller import refuse_in_jail
     from venvjail.record import load
 
+    refuse_in_jail()
     return VenvPaths(load(venv).venv)

@@ -23,16 +23,20 @@ _STOP_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Status:
-    """A running jail; sizes are counts, ``linger`` is in seconds."""
+    """A running jail.
+
+    ``supervisor``, ``init`` and ``entries``, those that have a command running, are pids on the
+    host; ``processes`` is a count, without init; ``linger`` is in seconds.
+    """
 
     venv: str
     supervisor: int
     init: int
-    pid_namespace: int
-    commands: int
+    entries: list[int]
     processes: int
     home: str
     project: str | None
+    writable: list[str]
     tmp: str
     linger: float
 
@@ -56,8 +60,11 @@ def status(paths: VenvPaths) -> Status | None:
         connection.close()
     if not message:
         return None
-    _, fields = protocol.unpack(message)
-    return _parse(paths, json.loads(fields[0]))
+    try:
+        _, fields = protocol.unpack(message)
+        return _parse(paths, json.loads(fields[0]))
+    except (protocol.ProtocolError, ValueError):
+        raise _of_another_version(paths) from None
 
 
 def _parse(paths: VenvPaths, answer: dict[str, Any]) -> Status:
@@ -66,10 +73,14 @@ def _parse(paths: VenvPaths, answer: dict[str, Any]) -> Status:
     try:
         return Status(**{name: value for name, value in answer.items() if name in known})
     except TypeError:
-        raise JailError(
-            f"the jail of {paths.env} was started by another version of venvjail; "
-            f"end it: venvjail stop {paths.env}"
-        ) from None
+        raise _of_another_version(paths) from None
+
+
+def _of_another_version(paths: VenvPaths) -> JailError:
+    return JailError(
+        f"the jail of {paths.env} was started by another version of venvjail; "
+        f"end it: venvjail stop {paths.env}"
+    )
 
 
 def stop(paths: VenvPaths) -> bool:

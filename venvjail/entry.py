@@ -13,6 +13,7 @@ import posix
 import sys
 
 from venvjail import job, protocol, syscalls
+from venvjail.answer import Answer, RefusedError, receive
 from venvjail.errors import EXIT_NO_JAIL, ROOT_REFUSED, JailError, UserError
 from venvjail.layout import VenvPaths
 
@@ -32,38 +33,6 @@ _NEW_SHELL = "activate-new-shell"
 _ANSWER_SECONDS = 30.0
 _ATTEMPTS = 10
 _ENOMEM = 12
-
-
-class Join:
-    """The supervisor's answer: what the command needs of the jail."""
-
-    __slots__ = ("assign", "filter", "home", "lease", "namespaces", "ruleset", "withhold")
-
-    def __init__(self, lease: _socket.socket, fields: list[bytes], descriptors: list[int]) -> None:
-        self.lease = lease
-        self.home = b"/"
-        self.namespaces: list[tuple[int, int]] = []
-        self.ruleset: tuple[int, int] | None = None
-        self.filter = b""
-        self.withhold: list[bytes] = []
-        self.assign: Environment = {}
-        for field in fields:
-            kind, value = field[:1], field[1:]
-            if kind == protocol.NAMESPACE:
-                self.namespaces.append((descriptors.pop(0), int(value)))
-            elif kind == protocol.RULESET:
-                self.ruleset = descriptors.pop(0), int(value)
-            elif kind == protocol.FILTER:
-                self.filter = value
-            elif kind == protocol.HOME:
-                self.home = value
-            elif kind == protocol.WITHHOLD:
-                self.withhold.append(value)
-            elif kind == protocol.ASSIGN:
-                name, _, text = value.partition(b"=")
-                self.assign[name] = text
-            elif kind == protocol.NOTICE:
-                say(value)
 
 
 def main(venv: str, script: str, arguments: list[str]) -> "NoReturn":
@@ -109,6 +78,8 @@ def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
     except OSError:
         directory = b""
     answer = _join(paths, command, environment)
+    for notice in answer.notices:
+        say(notice)
     _apply_environment(paths, environment, answer)
     # While this process is in the jail's user namespace and still has its own memory, no jailed
     # process may trace it; exec(2) makes the command dumpable again.
@@ -242,9 +213,12 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
     return connection
 
 
-def _join(paths: VenvPaths, command: str, environment: Environment) -> Join:
+def _join(paths: VenvPaths, command: str, environment: Environment) -> Answer:
     home = environment.get(b"HOME", b"")
-    request = protocol.pack(protocol.JOIN, [home, syscalls.encode(command), *environment])
+    try:
+        request = protocol.pack(protocol.JOIN, [home, syscalls.encode(command), *environment])
+    except protocol.ProtocolError:
+        raise JailError("the names of the environment variables are too long together") from None
     for _ in range(_ATTEMPTS):
         connection = connect(paths)
         if connection is None:
@@ -255,36 +229,27 @@ def _join(paths: VenvPaths, command: str, environment: Environment) -> Join:
         connection.settimeout(_ANSWER_SECONDS)
         try:
             connection.send(request)
-            message, descriptors = _receive(connection)
+            answer = receive(connection)
         except TimeoutError:
             raise JailError(
                 f"the jail's supervisor does not answer; try: venvjail stop {paths.env}"
             ) from None
+        except RefusedError as refusal:
+            raise JailError(str(refusal)) from None
+        except protocol.ProtocolError:
+            raise JailError(
+                f"the socket in {paths.run} does not answer as this venvjail does; "
+                f"end what serves it: venvjail stop {paths.env}"
+            ) from None
         except OSError:
-            message = b""
-        if not message:
-            continue  # the jail ended between our connecting and its accepting: start anew
-        kind, fields = protocol.unpack(message)
-        if kind == protocol.ERROR:
-            raise JailError(fields[0].decode("utf-8", "surrogateescape"))
-        return Join(connection, fields, descriptors)
+            answer = None
+        if answer is not None:
+            return answer
+        # The jail ended between our connecting and its accepting: start anew.
     raise JailError(f"the jail of {paths.env} ends as soon as it starts; see {paths.run}/log")
 
 
-def _receive(connection: _socket.socket) -> tuple[bytes, list[int]]:
-    size = 4 * protocol.MAX_DESCRIPTORS
-    message, ancillary, _, _ = connection.recvmsg(
-        protocol.LIMIT, _socket.CMSG_SPACE(size), _socket.MSG_CMSG_CLOEXEC
-    )
-    descriptors: list[int] = []
-    for level, kind, data in ancillary:
-        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
-            for start in range(0, len(data) - 3, 4):
-                descriptors.append(int.from_bytes(data[start : start + 4], sys.byteorder))
-    return message, descriptors
-
-
-def _apply_environment(paths: VenvPaths, environment: Environment, answer: Join) -> None:
+def _apply_environment(paths: VenvPaths, environment: Environment, answer: Answer) -> None:
     for name in answer.withhold:
         environment.pop(name, None)
     environment[b"VENVJAIL"] = syscalls.encode(paths.env)
@@ -295,13 +260,13 @@ def _become(
     prepare: "Prepare",
     environment: Environment,
     directory: bytes,
-    answer: Join,
+    answer: Answer,
     caller: job.Caller,
 ) -> None:
     """In the child, all namespaces joined: confine this process and run the command in it."""
     try:
         _change_directory(directory, answer.home)
-        _drop_stale_tmpdir(environment)
+        _mend_directories(environment, answer.home)
         command = prepare(environment)
         syscalls.drop_capabilities()
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
@@ -314,6 +279,10 @@ def _become(
         caller.restore_signals()
         if answer.filter:
             syscalls.install_filter(answer.filter)
+        else:
+            # There is no filter for this machine that keeps it from typing into the terminal
+            # (TIOCSTI), which takes a terminal of one's own session; tty_ioctl(4).
+            posix.setsid()
         posix._exit(_run(command, environment))
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not go on
         say(f"cannot run the command: {error}".encode("utf-8", "surrogateescape"))
@@ -334,16 +303,18 @@ def _change_directory(directory: bytes, home: bytes) -> None:
         say(directory + b" is not visible in the jail; the command starts in " + posix.getcwdb())
 
 
-def _drop_stale_tmpdir(environment: Environment) -> None:
-    """Forget a TMPDIR of the host that the jail does not have: programs fall back to /tmp."""
-    for name in (b"TMPDIR", b"TEMP", b"TMP"):
-        path = environment.get(name)
+def _mend_directories(environment: Environment, home: bytes) -> None:
+    """Without the host's TMPDIR programs fall back to /tmp; HOME may be a hidden symlink to it."""
+    for name in (b"TMPDIR", b"TEMP", b"TMP", b"HOME"):
+        path = environment.pop(name, None)
         if path is None:
             continue
         try:
             posix.stat(path)
+            environment[name] = path
         except OSError:
-            del environment[name]
+            if name == b"HOME":
+                environment[name] = home
 
 
 def _run(command: list[str], environment: Environment) -> int:
@@ -370,10 +341,16 @@ def _run(command: list[str], environment: Environment) -> int:
 
 
 def _say_done(lease: _socket.socket) -> None:
-    """Wait until the host's ``venv/bin`` shows what the command installed, but not for long."""
+    """Wait until the host's ``venv/bin`` shows what the command installed, but not for long.
+
+    What the supervisor has to say about the command comes with its answer.
+    """
     try:
         lease.settimeout(5.0)
         lease.send(protocol.pack(protocol.DONE, []))
-        lease.recv(64)
+        message = lease.recv(protocol.LIMIT)
     except OSError:
         return  # the jail has ended; the next start brings venv/bin up to date
+    for field in protocol.unpack(message)[1] if message else ():
+        if field[:1] == protocol.NOTICE:
+            say(field[1:])

@@ -17,9 +17,11 @@ MAX_DESCRIPTORS = 8
 JOIN = b"J"
 """Entry to supervisor: join the jail.  Fields: home, command, names of environment variables."""
 DONE = b"D"
-"""Entry to supervisor: the command has ended; answered when ``venv/bin`` is up to date."""
+"""Entry to supervisor: the command has ended; answered when ``venv/bin`` is up to date.
+
+The answer's fields are NOTICEs."""
 STATUS = b"S"
-"""Command line to supervisor: one field of JSON comes back."""
+"""Command line to supervisor: one field of JSON comes back, the audit has been written."""
 STOP = b"X"
 """Command line to supervisor: end the jail; the connection closes when it has ended."""
 OK = b"O"
@@ -41,7 +43,7 @@ WITHHOLD = b"-"
 ASSIGN = b"="
 """``NAME=value`` to set in the command's environment."""
 NOTICE = b"!"
-"""A line to print on stderr."""
+"""A line to print on stderr; also in the answer to DONE."""
 
 
 class ProtocolError(Exception):

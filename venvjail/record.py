@@ -55,7 +55,7 @@ def load(env_dir: str) -> Record:
     Raises UserError if there is none, another user's, one by a newer venvjail or a damaged one,
     or if the venv was moved: its entries name the old place.
     """
-    record = _parse(env_dir, _read(env_dir))
+    record = read(env_dir)
     if os.path.realpath(record.venv) != os.path.realpath(env_dir):
         raise UserError(
             f"{env_dir}: was moved here from {record.venv}, the path its programs "
@@ -64,7 +64,23 @@ def load(env_dir: str) -> Record:
     return record
 
 
-def _read(env_dir: str) -> bytes:
+def read(env_dir: str) -> Record:
+    """The record in the venv at ``env_dir``, which may have been moved or copied since.
+
+    Raises UserError like :func:`load`.
+    """
+    return _parse(env_dir, _read(env_dir))
+
+
+def check_state(env_dir: str) -> None:
+    """Raise UserError unless ``env_dir`` has a state directory of the user's own.
+
+    Only this says that a directory was made by venvjail when its record is damaged or gone.
+    """
+    os.close(_open_state(env_dir))
+
+
+def _open_state(env_dir: str) -> int:
     paths = VenvPaths(env_dir)
     try:
         state = open_directory(paths.state)
@@ -72,6 +88,16 @@ def _read(env_dir: str) -> bytes:
         raise _not_ours(env_dir) from error
     try:
         _check_private(state, paths.state)
+    except BaseException:
+        os.close(state)
+        raise
+    return state
+
+
+def _read(env_dir: str) -> bytes:
+    paths = VenvPaths(env_dir)
+    state = _open_state(env_dir)
+    try:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         fd = os.open(os.path.basename(paths.record), flags, dir_fd=state)
     except FileNotFoundError as error:
@@ -92,7 +118,7 @@ def _check_private(fd: int, path: str) -> None:
     if status.st_uid != os.geteuid():
         raise UserError(f"{path}: belongs to another user (uid {status.st_uid}): not trusted")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise UserError(f"{path}: others can write to it; run: chmod go-w on it")
+        raise UserError(f"{path}: others can write to it; run: chmod go-w {shlex.quote(path)}")
 
 
 def _not_ours(env_dir: str) -> UserError:

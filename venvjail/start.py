@@ -37,10 +37,7 @@ _SUPERVISOR = (
 def start_supervisor(paths: VenvPaths) -> None:
     """Return when a supervisor listens; JailError with its reason when it cannot."""
     record = load(paths.env)
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(paths.run, 0o700)
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    lock = os.open(paths.run + "/lock", flags, 0o600)
+    lock = _open_lock(paths)
     # Others wait for the lock: Ctrl-Z takes effect when the jail runs.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
     try:
@@ -55,6 +52,20 @@ def start_supervisor(paths: VenvPaths) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if result != b"R":
         raise _failure(result, paths)
+
+
+def _open_lock(paths: VenvPaths) -> int:
+    """The start lock, not held yet; the runtime directory is made where it is missing."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(paths.run, 0o700)
+        return os.open(paths.run + "/lock", flags, 0o600)
+    except OSError as error:
+        raise JailError(
+            f"{error.filename}: {error.strerror}; the jail needs a file of yours there, "
+            f"in a directory that you can write to"
+        ) from None
 
 
 def _failure(result: bytes, paths: VenvPaths) -> JailError:

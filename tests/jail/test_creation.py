@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pexpect
 import pytest
 
 from tests.support.home import FakeHome
+from tests.support.waiting import eventually
 from venvjail.bins import foreign_names
 from venvjail.layout import VenvPaths
 
@@ -73,10 +73,7 @@ def test_ctrl_c_while_pip_is_installed(home: FakeHome) -> None:
         encoding="utf-8",
     )
     paths = VenvPaths(str(home.project / "venv"))
-    deadline = time.monotonic() + 60
-    while not os.path.lexists(paths.run + "/control"):  # then the jail runs
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: os.path.lexists(paths.run + "/control"), "the jail runs", seconds=60)
     child.sendintr()
     child.expect_exact("venvjail: interrupted: venv is incomplete")
     child.expect(pexpect.EOF)

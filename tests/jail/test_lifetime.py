@@ -122,8 +122,10 @@ def lingering(jail: JailedVenv, seconds: float) -> Iterator[None]:
     """The user's config says so in the block; no jail runs at its begin."""
     jail.stop()
     config = jail.home.write(".dirjailconfig", f"[jail]\nlinger = {seconds}\n")
-    yield
-    config.unlink()
+    try:
+        yield
+    finally:
+        config.unlink()
 
 
 def test_linger_ends_the_jail(jail: JailedVenv) -> None:

@@ -27,7 +27,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> FakeHome:
     """A home with an alias for each shell, and the venv ``venv`` in its project."""
     directory = tmp_path_factory.mktemp("shells")
     home = FakeHome(directory / "home", runtime=directory / "run")
-    home.write(".zshrc", "alias ll='ls -l'\n")
+    for name in (".zshrc", ".profile"):
+        home.write(name, "alias ll='ls -l'\n")
+    home.env["ENV"] = str(home.root / ".profile")  # which dash reads
     home.write(".config/fish/config.fish", "alias ll 'ls -l'\n")
     home.check([sys.executable, "-m", "venvjail", "--without-pip", "venv"])
     return home
@@ -42,7 +44,7 @@ def terminals() -> Iterator[list[pexpect.spawn]]:
         terminal.close(force=True)
 
 
-@pytest.mark.parametrize("inner", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("inner", ["bash", "zsh", "fish", "dash"])
 @pytest.mark.parametrize(("outer", "how"), WAYS)
 def test_there_and_back(
     made: FakeHome, terminals: list[pexpect.spawn], outer: str, how: str, inner: str
@@ -70,6 +72,8 @@ def test_there_and_back(
     terminal.sendline("printf '%s=' again; command -v python")
     terminal.expect_exact(f"again={made.project}/venv/bin/python")
     terminal.sendline("deactivate")
+    terminal.sendline("echo status=" + ("$status" if outer == "fish" else "$?"))
+    terminal.expect_exact("status=0")
     terminal.sendline(f"/usr/bin/python3 -c '{SSH_IS_THERE}'")
     terminal.expect_exact("ssh: True")
 

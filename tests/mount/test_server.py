@@ -116,15 +116,31 @@ def test_a_killed_server_leaves_enotconn(layout: Layout) -> None:
 def test_ending_unmounts_even_while_in_use(layout: Layout) -> None:
     with MountedView(layout) as view:
         user = os.open(view.home, os.O_RDONLY | os.O_DIRECTORY)
-        started = time.monotonic()
         view.process.send_signal(signal.SIGTERM)
         assert view.process.wait(5) == 0
-        assert time.monotonic() - started < 2
         assert not view.is_mounted
         with pytest.raises(OSError) as caught:
             os.listdir(user)
         assert caught.value.errno in (errno.ENOTCONN, errno.ECONNABORTED)
         os.close(user)
+
+
+def test_a_request_that_was_withdrawn_does_not_stop_the_server(layout: Layout) -> None:
+    """Its process was killed between the kernel's word that it is there and our reading it."""
+    with MountedView(layout, false_alarms=50) as view:
+        assert view.session_flags() & os.O_NONBLOCK
+        assert (view.home / ".bashrc").exists()
+        (view.home / "new").write_text("x")
+        assert (view.home / "new").read_text() == "x"
+
+
+def test_killed_clients_do_not_stop_the_server(view: MountedView) -> None:
+    program = "import os,sys\nwhile True: os.stat(sys.argv[1] + '/' + str(os.urandom(4)))"
+    for _ in range(20):
+        with subprocess.Popen(["python3", "-c", program, view.home]) as client:
+            poll(lambda: bool(view.events("lookup")), "a request of the client")
+            client.kill()
+    assert (view.home / ".bashrc").exists()
 
 
 def test_unmounting_from_outside_ends_the_server(layout: Layout) -> None:
@@ -151,26 +167,27 @@ def test_a_view_mounted_in_what_it_shows_does_not_look_at_itself(tmp_path: Path)
 def test_what_the_jail_plants_while_others_read(view: MountedView, layout: Layout) -> None:
     """Swapping directories and symlinks through the mount itself, as a jailed program would."""
     program = (
-        "import os,sys,time\nos.chdir(sys.argv[1])\nos.mkdir('real')\n"
+        "import os,sys\nos.chdir(sys.argv[1])\nos.mkdir('real')\n"
         "open('real/id_rsa','w').write('harmless')\nos.symlink(sys.argv[2],'link')\n"
-        "end=time.monotonic()+1\n"
-        "while time.monotonic()<end:\n"
+        "while True:\n"
         "  for s in ('real','link'): os.rename(s,'trap'); os.rename('trap',s)\n"
     )
+    trap = view.home / "trap"
+    caught, deadline = 0, time.monotonic() + 30
     with subprocess.Popen(["python3", "-c", program, view.home, "../../alice/.ssh"]) as racer:
-        attempts = 0
-        while racer.poll() is None:
-            attempts += 1
+        while caught < 100 and time.monotonic() < deadline:
             try:
-                fd = os.open(view.home / "trap", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                fd = os.open(trap, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             except OSError:
                 continue
+            caught += 1
             try:
                 assert set(os.listdir(fd)) <= {"id_rsa"}
                 with open(os.open("id_rsa", os.O_RDONLY, dir_fd=fd)) as file:
                     assert file.read() == "harmless"
             finally:
                 os.close(fd)
-    assert racer.returncode == 0
-    assert attempts > 100
+        assert racer.poll() is None
+        racer.kill()
+    assert caught == 100
     assert sorted(os.listdir(layout.host / ".ssh")) == ["id_rsa"]

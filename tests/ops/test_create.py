@@ -13,7 +13,7 @@ import pytest
 from tests.support.home import FakeHome
 from venvjail import record
 from venvjail.bins import NEW_SHELL, entry_text, foreign_names
-from venvjail.creation import create, env_builder
+from venvjail.creation import contents, create, env_builder
 from venvjail.creation.create import Created, CreateOptions
 from venvjail.creation.progress import Silence
 from venvjail.errors import UserError
@@ -198,6 +198,21 @@ def test_clear_replaces_a_plain_venv(make: Make) -> None:
     assert os.listdir(paths.store) == []
 
 
+def test_interrupted_clear_has_taken_the_programs_first(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    venv.EnvBuilder(symlinks=True).create("venv")
+    with monkeypatch.context() as patched:
+        patched.setattr(contents, "_make", interrupt)
+        with pytest.raises(UserError, match=r"^interrupted: "):
+            make(clear=True)
+    assert not os.path.lexists("venv/bin")
+    make(clear=True)
+
+
 def test_again_and_upgrade_keep_the_rest(make: Make, stopped: list[str]) -> None:
     paths = make().paths
     site_packages = f"{paths.env}/lib/python3.{sys.version_info[1]}/site-packages"
@@ -232,6 +247,14 @@ class TestPlanted:
         assert secret.read_text(encoding="utf-8") == "untouched"
         assert secret.stat().st_mode & 0o777 == 0o644
         assert not os.path.islink(f"{paths.env}/.gitignore")
+
+    def test_directory_without_permissions_in_what_is_cleared(self, make: Make) -> None:
+        paths = make().paths
+        closed = Path(paths.env, "lib/closed")
+        (closed / "deep").mkdir(parents=True)
+        closed.chmod(0o000)
+        make(clear=True)
+        assert not os.path.lexists(closed)
 
     def test_links_in_what_is_cleared(self, make: Make, secret: Path) -> None:
         paths = make().paths
@@ -277,6 +300,12 @@ def test_python_without_ensurepip(make: Make, monkeypatch: pytest.MonkeyPatch) -
         make(with_pip=True)
     assert not os.path.lexists("venv")
     make(with_pip=False)
+
+
+def test_python_that_the_jail_would_not_have(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "base_prefix", "/var/tmp/python")
+    with pytest.raises(UserError, match=r"^/var/tmp/python: this Python lies below /var/tmp"):
+        make()
 
 
 def test_root_is_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

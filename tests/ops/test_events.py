@@ -55,6 +55,18 @@ def test_a_refused_change_and_a_redirected_creation_are_events(client: Client) -
     ]
 
 
+def test_a_refused_rename_or_link_names_what_was_to_be_moved(client: Client) -> None:
+    with pytest.raises(OSError, match="Read-only"):
+        client.rename("home/.bashrc", "home/docs")
+    with pytest.raises(OSError, match="Read-only"):
+        client.link("home/.bashrc", "home/docs")
+    refused = [event for event in client.events if event.verdict is Verdict.READ_ONLY]
+    assert [(event.operation, event.path) for event in refused] == [
+        ("rename", b"home/.bashrc"),
+        ("link", b"home/.bashrc"),
+    ]
+
+
 def test_set_id_bits_are_denied(client: Client) -> None:
     with pytest.raises(PermissionError):
         client.create("home/x", 0o4755)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from fusefs.layers import RENAME_EXCHANGE, RENAME_NOREPLACE
-from fusefs.rules import Kind, Rule
+from fusefs.rules import Access, Kind, Rule
 from tests.support.clients import CONTEXT, Client
 from tests.support.layouts import SECRET, Layout
 
@@ -225,8 +225,10 @@ def test_exchanged_directories_keep_their_inodes(client: Client) -> None:
 
 def test_a_moved_directory_gets_the_rules_of_its_new_place(client: Client, layout: Layout) -> None:
     client.mkdir("home/dir")
-    client.mkdir("home/dir/inner")
+    inner = client.mkdir("home/dir/inner")
     client.rename("home/dir", "home/later")
+    backing, node = client.operations._view.home.backing, client.operations._table[inner]
+    assert backing.place(node).access is Access.MERGED
     (layout.host / "later").mkdir()
     (layout.host / "later/inner").mkdir()
     (layout.host / "later/inner/theirs").write_text("theirs")

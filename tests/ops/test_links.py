@@ -7,6 +7,7 @@ import stat
 
 import pytest
 
+from fusefs import layers
 from fusefs.rules import Kind, Rule, Rules
 from tests.support.clients import Client
 from tests.support.layouts import RULES, SECRET, Layout
@@ -83,6 +84,13 @@ def test_never_visible_and_explicitly_hidden_targets_stay_hidden(
     assert not client.exists("home/link")
     assert not client.exists("home/chain")
     assert "link" not in client.names("home")
+    client.operations.close()
+
+
+def test_the_store_is_never_shown_by_its_own_path(layout: Layout) -> None:
+    client = Client(layout, [Rule(b"proj", Kind.ALLOW)], never=())
+    assert client.names("home/proj/venv") == {".venvjail"}
+    assert not client.exists("home/proj/venv/home")
     client.operations.close()
 
 
@@ -169,7 +177,9 @@ def test_a_chain_through_the_hidden_to_the_visible_points_straight_there(
     (layout.host / "dotfiles/out").symlink_to("/etc/passwd")
     (layout.host / "in").symlink_to("dotfiles/hop")
     (layout.host / "out").symlink_to("dotfiles/out")
-    client = allow(layout, "in", "out")
+    (layout.host / "by").symlink_to("dotfiles/more/../../.bashrc")
+    client = allow(layout, "in", "out", "by")
+    assert client.readlink("home/by") == str(layout.host / ".bashrc")
     assert client.readlink("home/in") == str(layout.host / ".bashrc")
     assert client.readlink("home/out") == "/etc/passwd"
     client.operations.close()
@@ -206,6 +216,66 @@ def test_a_link_planted_at_a_mountpoint_leads_nowhere(layout: Layout) -> None:
     control = Client(layout, [Rule(b"link", Kind.ALLOW)], never=())
     assert control.read("home/link") == SECRET
     control.operations.close()
+
+
+def test_a_mountpoint_stops_a_link_even_if_it_was_just_replaced(layout: Layout) -> None:
+    (layout.host / "link").symlink_to("work/conf")
+    (layout.host / "work").mkdir()
+    client = Client(layout, [Rule(b"link", Kind.ALLOW), Rule(b"work", Kind.MOUNTPOINT)])
+    (layout.host / "work").rename(layout.host / "old")
+    (layout.host / "work").mkdir()
+    (layout.host / "work/conf").symlink_to("../.ssh/id_rsa")
+    assert client.readlink("home/link") == "work/conf"
+    client.operations.close()
+
+
+def test_a_directory_moved_during_the_walk_does_not_change_what_is_judged(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = layout.base / "scratch"
+    (scratch / "a/b").mkdir(parents=True)
+    planted = scratch / "x" / layout.host.name / "docs/diary"
+    planted.parent.mkdir(parents=True)
+    planted.write_text("planted")
+    (scratch / "x/y/z").mkdir(parents=True)
+    (layout.host / "link").symlink_to(scratch / "a/b/../../.." / layout.host.name / "docs/diary")
+    client = allow(layout, "link")
+    assert client.read("home/link") == SECRET
+    client.forget_all()
+    climb = layers.open_parent
+
+    def move_then_climb(fd: int) -> int:
+        if (scratch / "a/b").exists():
+            (scratch / "a/b").rename(scratch / "x/y/z/b")
+        return climb(fd)
+
+    monkeypatch.setattr(layers, "open_parent", move_then_climb)
+    assert not client.exists("home/link")
+    client.operations.close()
+
+
+def test_a_chain_through_what_is_explicitly_hidden_is_refused(layout: Layout) -> None:
+    (layout.host / "dotfiles/hop").symlink_to("../docs/diary")
+    (layout.host / "link").symlink_to("dotfiles/hop")
+    client = Client(layout, [Rule(b"link", Kind.ALLOW), Rule(b"dotfiles", Kind.HIDE)])
+    assert not client.exists("home/link")
+    client.operations.close()
+    control = allow(layout, "link")
+    assert control.read("home/link") == SECRET
+    control.operations.close()
+
+
+def test_a_link_to_where_the_user_may_not_go_stays_a_link(layout: Layout) -> None:
+    closed = layout.base / "closed"
+    closed.mkdir()
+    (layout.host / "link").symlink_to(closed / "x")
+    closed.chmod(0)
+    try:
+        client = allow(layout, "link")
+        assert client.readlink("home/link") == str(closed / "x")
+        client.operations.close()
+    finally:
+        closed.chmod(0o700)
 
 
 def test_the_users_own_link_outside_the_home_leads_nowhere(layout: Layout) -> None:

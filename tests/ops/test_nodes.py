@@ -61,14 +61,21 @@ def test_forgetting_gives_everything_back(small: Client) -> None:
     small.operations.close()
 
 
-def test_a_parent_is_remembered_as_long_as_a_child(small: Client) -> None:
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_parent_is_remembered_as_long_as_a_child(small: Client, moved: bool) -> None:
     small.mkdir("home/a")
+    small.mkdir("home/b")
     small.write("home/a/x", "x")
     inode = small.inode("home/a/x")
+    if moved:
+        small.rename("home/a/x", "home/b/x")
     counts = [(node, count) for node, count in small.lookups.items() if node != inode]
     small.run(small.operations.forget(counts))
+    assert len(small.operations._table) == 5  # the view's three, one directory, the file
     _evict(small)
     assert small.run(small.operations.getattr(inode, CONTEXT)).st_size == 1
+    small.run(small.operations.forget([(inode, small.lookups[inode])]))
+    assert len(small.operations._table) == 3
     small.operations.close()
 
 
@@ -114,6 +121,58 @@ def test_an_open_unlinked_file_outlives_the_search_for_descriptors(small: Client
     small.operations.close()
 
 
+@pytest.mark.parametrize("how", ["unlink", "replace"])
+def test_an_inode_without_a_name_outlives_interest_in_others(small: Client, how: str) -> None:
+    small.write("home/x", "data")
+    inode = small.inode("home/x")
+    if how == "unlink":
+        small.unlink("home/x")
+    else:
+        small.write("home/y", "other")
+        small.rename("home/y", "home/x")
+    for number in range(3 * SMALL.inodes):
+        small.write(f"home/f{number}", "x")
+        small.read(f"home/f{number}")
+    assert small.run(small.operations.getattr(inode, CONTEXT)).st_nlink == 0
+    small.operations.close()
+
+
+def test_a_removed_directory_is_not_the_next_of_its_name(client: Client) -> None:
+    first = client.mkdir("home/d")
+    client.rmdir("home/d")
+    assert client.mkdir("home/d") != first
+    client.write("home/d/x", "x")
+    with pytest.raises(FileNotFoundError):
+        client.lookup(first, b"x")
+
+
+def test_a_replaced_directory_is_not_the_one_that_took_its_name(client: Client) -> None:
+    client.mkdir("home/a")
+    client.mkdir("home/b")
+    client.forget_all()
+    replaced = client.inode("home/b")
+    client.rename("home/a", "home/b")  # of which the kernel does not know the first
+    assert client.inode("home/b") != replaced
+
+
+def test_a_directory_that_was_a_file_meanwhile_is_another(client: Client, layout: Layout) -> None:
+    first = client.mkdir("home/d")
+    (layout.store / "d").rename(layout.store / "old")
+    (layout.store / "d").touch()
+    client.inode("home/d")
+    (layout.store / "d").unlink()
+    (layout.store / "d").mkdir()
+    assert client.inode("home/d") != first
+
+
+def test_a_refused_creation_leaves_no_inode_behind(client: Client) -> None:
+    client.inode("home")
+    known = len(client.operations._table)
+    with pytest.raises(OSError, match="Read-only"):
+        client.create("home/.bashrc", flags=os.O_RDWR)
+    assert len(client.operations._table) == known
+
+
 def test_inodes_without_a_name_are_bounded_too(small: Client) -> None:
     baseline = descriptors()
     for number in range(50):
@@ -123,15 +182,16 @@ def test_inodes_without_a_name_are_bounded_too(small: Client) -> None:
     small.operations.close()
 
 
-def test_a_hard_link_outlives_its_other_name(small: Client) -> None:
+@pytest.mark.parametrize("removed", ["a", "b"])
+def test_a_hard_link_outlives_its_other_name(small: Client, removed: str) -> None:
     small.write("home/a", "x")
-    small.link("home/a", "home/b")
-    inode = small.inode("home/b")
-    small.unlink("home/b")
+    inode = small.link("home/a", "home/b")
+    small.unlink(f"home/{removed}")
     assert small.run(small.operations.getattr(inode, CONTEXT)).st_nlink == 1
-    assert small.inode("home/a") == inode
+    [kept] = {"a", "b"} - {removed}
+    assert small.inode(f"home/{kept}") == inode
     _evict(small)
-    assert small.read("home/a") == "x"
+    assert small.read(f"home/{kept}") == "x"
     small.operations.close()
 
 

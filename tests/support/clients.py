@@ -24,7 +24,7 @@ from fusefs.view import Budget, ViewSettings
 from tests.support.layouts import RULES, Layout
 
 T = TypeVar("T")
-CONTEXT = SimpleNamespace(pid=4711, uid=os.getuid(), gid=os.getgid(), umask=0o022)
+CONTEXT: Any = SimpleNamespace(pid=4711, uid=os.getuid(), gid=os.getgid(), umask=0o022)
 _FIELDS = ("atime", "mtime", "ctime", "mode", "uid", "gid", "size")
 
 
@@ -102,7 +102,8 @@ class Client:
         handle = self.run(self.operations.opendir(self.inode(path), CONTEXT))
         # A token exists only within a request of the kernel; on a mount the real one is tested.
         with patch.object(pyfuse3, "readdir_reply", reply):
-            self.run(self.operations.readdir(handle, 0, SimpleNamespace()))
+            token: Any = SimpleNamespace()
+            self.run(self.operations.readdir(handle, 0, token))
         self.run(self.operations.releasedir(handle))
         assert {".", ".."} <= set(entries)
         for name, entry in entries.items():
@@ -204,9 +205,8 @@ class Client:
         for key, value in changes.items():
             setattr(attributes, f"st_{key}", value)
             fields[f"update_{key.removesuffix('_ns')}"] = True
-        handler = self.operations.setattr(
-            self.inode(path), attributes, SimpleNamespace(**fields), fh, CONTEXT
-        )
+        wanted: Any = SimpleNamespace(**fields)
+        handler = self.operations.setattr(self.inode(path), attributes, wanted, fh, CONTEXT)
         return self.run(handler)
 
     def _split(self, path: str) -> tuple[int, bytes]:

@@ -20,8 +20,9 @@ class JailedVenv:
     """A venv in ``home``, made by its constructor; as a context, it leaves no jail and no ``/tmp``.
 
     ``env`` is where, below the home's project unless it is absolute; ``options`` are those of
-    ``python -m venvjail``.  The jail starts with the first command and is stopped with the context;
-    all commands run in the project unless ``cwd`` says otherwise.
+    ``python -m venvjail``, and ``python`` is an interpreter that has it.  The jail starts with the
+    first command and is stopped with the context; all commands run in the project unless ``cwd``
+    says otherwise.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class JailedVenv:
         env: str | Path = "venv",
         *,
         options: Sequence[str] = ("--without-pip",),
+        python: str | Path = sys.executable,
         timeout: float = 60,
     ) -> None:
         self.home = home
@@ -38,7 +40,8 @@ class JailedVenv:
         self.bin = Path(self.paths.bin)
         self.store = Path(self.paths.store)
         self.state = Path(self.paths.state)
-        home.check([*VENVJAIL, *options, self.env], timeout=timeout)
+        self._venvjail = (python, "-m", "venvjail")
+        home.check([*self._venvjail, *options, self.env], timeout=timeout)
 
     def __enter__(self) -> "JailedVenv":
         return self
@@ -74,7 +77,7 @@ class JailedVenv:
     ) -> CompletedProcess[str]:
         """Run any program in the jail by ``venvjail run``; see :meth:`FakeHome.run`."""
         return self.home.run(
-            [*VENVJAIL, "run", self.env, "--", *argv],
+            [*self._venvjail, "run", self.env, "--", *argv],
             cwd=cwd,
             env=env,
             stdin=stdin,

@@ -46,6 +46,7 @@ class MountedView:
         adopt: int | None = None,
         descriptors: int | None = None,
         trace: bool = False,
+        false_alarms: int = 0,
     ) -> None:
         self.layout = layout
         self.mountpoint = mountpoint or layout.mountpoint
@@ -62,6 +63,7 @@ class MountedView:
             "never": [str(path) for path in layout.never],
             "descriptors": descriptors,
             "trace": trace,
+            "false_alarms": false_alarms,
             "events": str(self._events),
         }
         self._adopt = adopt
@@ -88,6 +90,13 @@ class MountedView:
     def open_descriptors(self) -> int:
         """How many descriptors the server has open."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def session_flags(self) -> int:
+        """The open(2) flags of the server's /dev/fuse."""
+        process = Path(f"/proc/{self.process.pid}")
+        [fd] = [link.name for link in (process / "fd").iterdir() if _leads_to_fuse(link)]
+        fields = (process / "fdinfo" / fd).read_text().split()
+        return int(fields[fields.index("flags:") + 1], 8)
 
     def __enter__(self) -> MountedView:
         command = [sys.executable, "-m", "tests.support.view_server"]
@@ -137,3 +146,7 @@ class MountedView:
         if not killed:
             assert self.process.returncode == 0
             assert not leftover, "the server left its mount behind"
+
+
+def _leads_to_fuse(link: Path) -> bool:
+    return os.readlink(link) == "/dev/fuse"

@@ -119,6 +119,14 @@ def test_a_file_of_the_users_own_is_kept(paths: VenvPaths, tmp_path: Path) -> No
     assert target.read_text(encoding="utf-8") == "untouched"
 
 
+def test_a_link_to_an_entry_is_no_entry(paths: VenvPaths) -> None:
+    for name in ("black", "alias"):
+        command(paths, name)
+    os.symlink("black", paths.bin + "/alias")
+    assert sync_entries(paths, TEXT) == Changes(added=(b"black",), refused=1)
+    assert os.path.islink(paths.bin + "/alias")
+
+
 def test_entry_goes_with_its_command(paths: VenvPaths) -> None:
     for name in ("black", "blackd"):
         command(paths, name)

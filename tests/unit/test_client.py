@@ -12,11 +12,11 @@ STATUS = client.Status(
     venv="/v/env",
     supervisor=1,
     init=2,
-    pid_namespace=3,
-    commands=0,
+    entries=[],
     processes=0,
     home="/home/alice",
     project=None,
+    writable=[],
     tmp="/tmp/dirjail-a1b2c3d4",
     linger=60.0,
 )

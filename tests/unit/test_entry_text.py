@@ -33,6 +33,7 @@ NASTY = [
     b"new\nline",
     b"caf\xc3\xa9",
     b"not utf-8 \xff\xe9",
+    b"latin-1-\xe9",
     b"%a %s {venv}",
 ]
 

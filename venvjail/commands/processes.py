@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from venvjail.layout import VenvPaths
-
-_TITLE = b"venvjail: supervisor "
+from venvjail.titles import venv_of
 
 
 @dataclass(frozen=True)
@@ -34,27 +33,65 @@ def running() -> Iterator[VenvPaths]:
             if os.readlink(f"/proc/{pid}/ns/pid") != own:
                 continue
             with open(f"/proc/{pid}/cmdline", "rb") as file:
-                title = file.read().rstrip(b"\0 ")
+                title = os.fsdecode(file.read().rstrip(b"\0"))
         except OSError:
             continue  # ended meanwhile
-        if title.startswith(_TITLE):
-            yield VenvPaths(os.fsdecode(title[len(_TITLE) :]))
+        venv = venv_of(title)
+        if venv is not None:
+            yield VenvPaths(venv)
 
 
-def processes(pid_namespace: int) -> Iterator[Process]:
-    """The processes in the PID namespace with that inode number, init among them."""
-    wanted = f"pid:[{pid_namespace}]"
-    for pid in _pids():
+def processes(init: int, entries: Iterable[int]) -> list[Process]:
+    """The processes of the jail whose init and entries have these pids on the host.
+
+    Who descends from init, or from an entry (which is not in the jail itself), is in the jail.  The
+    links in /proc/PID/ns are no help: those of a process that is not dumpable, as init and any
+    program that wants to be, cannot be read; proc_pid_ns(5), ptrace(2).
+    """
+    known = {found.pid: found for found in map(_described, _pids()) if found is not None}
+    children: dict[int, list[_Described]] = {}
+    for process in known.values():
+        children.setdefault(process.parent, []).append(process)
+    pending = [known[init]] if init in known else []
+    pending += [child for entry in entries for child in children.get(entry, ())]
+    found = {}
+    while pending:
+        process = pending.pop()
+        if process.pid not in found and process.jail_pid is not None:
+            found[process.pid] = Process(process.pid, process.jail_pid, _command(process.pid))
+            pending += children.get(process.pid, ())
+    return sorted(found.values(), key=lambda process: process.jail_pid)
+
+
+@dataclass(frozen=True)
+class _Described:
+    pid: int
+    parent: int
+    #: In the PID namespace below ours; None for a process of ours.
+    jail_pid: int | None
+
+
+def _described(pid: int) -> _Described | None:
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            fields = dict(line.split(":", 1) for line in file)
+    except (OSError, ValueError):
+        return None  # ended meanwhile
+    numbers = fields["NSpid"].split()
+    return _Described(pid, int(fields["PPid"]), int(numbers[1]) if len(numbers) > 1 else None)
+
+
+def _command(pid: int) -> str:
+    """The command line; the name in parentheses, as ps(1) shows it, where that is empty."""
+    for name, before, after in (("cmdline", "", ""), ("comm", "(", ")")):
         try:
-            if os.readlink(f"/proc/{pid}/ns/pid") != wanted:
-                continue
-            with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
-                numbers = next(line for line in file if line.startswith("NSpid:")).split()
-            with open(f"/proc/{pid}/cmdline", "rb") as raw:
-                command = os.fsdecode(raw.read().rstrip(b"\0").replace(b"\0", b" "))
-        except (OSError, StopIteration):
-            continue
-        yield Process(pid, int(numbers[-1]), command)
+            with open(f"/proc/{pid}/{name}", "rb") as file:
+                text = file.read().rstrip(b"\0\n").replace(b"\0", b" ")
+        except OSError:
+            break
+        if text:
+            return before + os.fsdecode(text) + after
+    return "(ended)"
 
 
 def _pids() -> Iterator[int]:

@@ -288,8 +288,9 @@ SECTIONS = (
                 values.SWITCH,
                 Setting(defaults.USER_NAMESPACES, DEFAULT),
                 "true",
-                "Whether programs may make user namespaces of their own (browsers, bubblewrap and "
-                "rootless containers do); it opens more of the kernel to them.",
+                "Whether programs may make user namespaces of their own, as browsers do for their "
+                "sandbox; it opens more of the kernel to them. Mounting stays refused, so "
+                "bubblewrap and rootless containers do not work.",
             ),
             _one(
                 "notice",

@@ -5,12 +5,12 @@ Some of what lies here was made in a jail; no path below is reached through a sy
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterable
 
 from venvjail.atomic import open_directory
 from venvjail.bins import NEW_SHELL
 from venvjail.layout import VenvPaths
+from venvjail.trees import delete_tree
 
 _PRIVATE = 0o700
 
@@ -56,7 +56,7 @@ def _remove(path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
     else:
-        shutil.rmtree(path)
+        delete_tree(path)
 
 
 def remove_commands(paths: VenvPaths, names: Iterable[str]) -> None:

@@ -13,14 +13,17 @@ from importlib.util import find_spec
 from venvjail.caller import refuse_in_jail, refuse_root
 from venvjail.creation.env_builder import BuildOptions, JailedEnvBuilder
 from venvjail.creation.location import check_contents, check_location, is_jailed_venv
-from venvjail.creation.neighbours import make_way
+from venvjail.creation.neighbours import claim, make_way
 from venvjail.creation.progress import Progress
-from venvjail.creation.project import Project, choose_project, given_project
-from venvjail.errors import UserError
+from venvjail.creation.project import Project, choose_project, given_project, is_within
+from venvjail.creation.roots import current_launcher
+from venvjail.errors import JailError, UserError
 from venvjail.jail.host import find_home
+from venvjail.jail.launcher import refuse_exposed
 from venvjail.layout import VenvPaths
 
 _EXIT_INTERRUPTED = 130
+_PRIVATE_IN_JAIL = ("/tmp", "/var/tmp", "/dev", "/run")
 
 
 @dataclass(frozen=True)
@@ -59,18 +62,23 @@ def create(
     refuse_in_jail()
     _check_options(options)
     home = find_home(os.environ.get("HOME", ""))
+    _check_interpreter(home)
     # Real, since the path is written into scripts that run in the jail, where a symlink of the
     # home that leads to it is hidden.
     paths = VenvPaths(os.path.realpath(env_dir))
     check_location(paths.env, home)
+    exists = is_jailed_venv(paths.env)
+    if not exists:
+        make_way(paths.env)  # first, so that what is checked next stays as it is
     check_contents(paths.env, clear=options.clear, upgrade=options.upgrade)
     project = _project(paths, options, home)
-    if is_jailed_venv(paths.env):
+    _check_launcher(paths, project)
+    if exists:
         stop(paths)
-    else:
-        make_way(paths.env)
     project_path = project.path if project else None
     try:
+        if not exists:
+            claim(paths)
         JailedEnvBuilder(options, paths, project_path, progress).create(paths.env)
     except KeyboardInterrupt:
         raise InterruptedCreationError(
@@ -93,6 +101,27 @@ def _check_options(options: CreateOptions) -> None:
             f"this Python has no ensurepip: install it (on Debian and Ubuntu: "
             f"sudo apt install python{version}-venv), or use --without-pip"
         )
+
+
+def _check_interpreter(home: str) -> None:
+    prefix = os.path.realpath(sys.base_prefix)
+    if is_within(prefix, home):
+        return  # shown at its place, wherever the home is
+    for private in _PRIVATE_IN_JAIL:
+        if is_within(prefix, private):
+            raise UserError(
+                f"{prefix}: this Python lies below {private}, which is another directory in the "
+                "jail; use a Python that is installed elsewhere"
+            )
+
+
+def _check_launcher(paths: VenvPaths, project: Project | None) -> None:
+    """Raise UserError where the new jail could write to the code that starts it."""
+    tops = [paths.env, *([project.path] if project and project.path else [])]
+    try:
+        refuse_exposed(current_launcher(), tops, paths.env)
+    except JailError as error:
+        raise UserError(str(error)) from None
 
 
 def _project(paths: VenvPaths, options: CreateOptions, home: str) -> Project | None:

@@ -6,6 +6,8 @@ from venvjail.bins import foreign_names
 from venvjail.errors import UserError
 from venvjail.layout import VenvPaths
 
+#: SQLite opens no path of more than 512 bytes; the venv's state and a journal's name come on top.
+_MAX_PATH = 450
 _REPOSITORIES = (".git", ".hg", ".svn", ".jj")
 
 
@@ -31,6 +33,11 @@ def check_location(env_dir: str, home: str) -> None:
                 f"{env_dir}: inside the venv {above}, whose jail can write there; "
                 "create it elsewhere"
             )
+        if os.path.lexists(VenvPaths(above).pyvenv_cfg):
+            raise UserError(
+                f"{env_dir}: inside the virtual environment {above}, which you run unjailed; "
+                "create the venv beside it"
+            )
 
 
 def _ancestors(real: str) -> list[tuple[str, str]]:
@@ -48,6 +55,11 @@ def _check_name(env_dir: str) -> None:
         raise UserError(
             f"{env_dir}: contains {os.pathsep!r}, which separates directories in PATH; "
             "choose another name"
+        )
+    if len(os.fsencode(env_dir)) > _MAX_PATH:
+        raise UserError(
+            f"{env_dir}: longer than {_MAX_PATH} bytes, which the jail's log cannot have; "
+            "choose a shorter path"
         )
     if any(ord(char) < 32 or ord(char) == 127 for char in env_dir):
         raise UserError(

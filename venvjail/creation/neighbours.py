@@ -4,18 +4,26 @@ A jail learns when it starts which venvs of its project it must not write to.  O
 would see a new venv as plain files, and could put its own programs in ``venv/bin``.
 """
 
+import fcntl
 import os
+import time
 
 from venvjail import client
 from venvjail.commands import processes as running
 from venvjail.creation.project import is_within
 from venvjail.errors import JailError, UserError
+from venvjail.layout import VenvPaths
+
+_START_SECONDS = 60.0
 
 
 def make_way(env_dir: str) -> None:
-    """End idle jails whose project contains the new ``env_dir``; raise UserError for a busy one."""
+    """End idle jails that can write to the new ``env_dir``; raise UserError for a busy one."""
     place = os.path.realpath(env_dir)
     for paths in list(running.running()):
+        if paths.env == place:
+            continue
+        _await_start(paths)
         try:
             status = client.status(paths)
         except JailError:
@@ -23,11 +31,54 @@ def make_way(env_dir: str) -> None:
             if is_within(place, os.path.dirname(paths.env)):
                 raise
             continue
-        if status is None or not status.project or not is_within(place, status.project):
+        if status is None or not _writes_to(place, status):
             continue
-        if status.commands or status.processes:
+        if status.entries or status.processes:
             raise UserError(
                 f"{env_dir}: programs run in the jail of {paths.env}, which can write there; "
                 f"end them first: venvjail stop {paths.env}"
             )
         client.stop(paths)
+
+
+def claim(paths: VenvPaths) -> None:
+    """Mark the directory as a venv, so that jails which start from now on do not write to it.
+
+    Those that started before are made way of once more: between the first look and the mark one
+    could have begun.  Raises UserError and OSError.
+    """
+    made = []
+    if not os.path.lexists(paths.pyvenv_cfg):
+        for directory in (paths.env, paths.state):
+            if not os.path.isdir(directory):
+                os.makedirs(directory, mode=0o700 if directory == paths.state else 0o777)
+                made.append(directory)
+    try:
+        make_way(paths.env)
+    except BaseException:
+        for directory in reversed(made):
+            os.rmdir(directory)
+        raise
+
+
+def _writes_to(place: str, status: client.Status) -> bool:
+    trees = [*status.writable, *([status.project] if status.project else [])]
+    return any(is_within(place, tree) for tree in trees)
+
+
+def _await_start(paths: VenvPaths) -> None:
+    """Wait until a supervisor that is starting listens: it holds the start lock until then."""
+    try:
+        lock = os.open(paths.run + "/lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return
+    deadline = time.monotonic() + _START_SECONDS
+    try:
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                time.sleep(0.02)
+    finally:
+        os.close(lock)

@@ -1,11 +1,13 @@
 """Runs on the host (creator): where the code that later runs outside the jail is installed."""
 
 import os
+import sys
 from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 
 from venvjail.errors import UserError
+from venvjail.jail.launcher import Launcher
 
 #: What the entries import besides the standard library.
 _ENTRY = ("venvjail",)
@@ -26,6 +28,13 @@ def entry_roots() -> tuple[str, ...]:
 def supervisor_roots() -> tuple[str, ...]:
     """The directories the supervisor needs on ``sys.path``.  Raises UserError."""
     return _roots(_REQUIRED, _INDIRECT)
+
+
+def current_launcher() -> Launcher:
+    """The code that a venv created by this process would be run by.  Raises UserError."""
+    base: str = sys._base_executable  # type: ignore[attr-defined]  # what venv itself uses
+    programs = (os.path.realpath(base), os.path.abspath(sys.executable))
+    return Launcher((*supervisor_roots(), *entry_roots()), programs, sys.base_prefix)
 
 
 def _roots(required: Iterable[str], optional: Iterable[str] = ()) -> tuple[str, ...]:

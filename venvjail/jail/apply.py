@@ -48,13 +48,22 @@ class Scaffold:
         """Where the new root grows, ``…/.venvjail/run/root``."""
         self.view = base + "/view"
         """The FUSE mount point."""
-        self.empty_directory = base + "/empty"
-        self.empty_file = base + "/empty-file"
-        syscalls.mount("venvjail", base, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV)
-        os.mkdir(self.root)
-        os.mkdir(self.view)
+        covers = base + "/covers"
+        self.empty_directory = covers + "/directory"
+        self.empty_file = covers + "/file"
+        _mount_tmpfs(base)
+        # The copies of / and of the project, which base is in, leave out what is unbindable and
+        # all below it: no jail carries the mounts of its own making along; mount_namespaces(7).
+        syscalls.mount("none", base, "none", syscalls.MS_UNBINDABLE)
+        for path in (self.root, self.view, covers):
+            os.mkdir(path)
+        _mount_tmpfs(covers)  # one of its own, since these two are copied
         os.mkdir(self.empty_directory, 0)
         os.close(os.open(self.empty_file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0))
+
+
+def _mount_tmpfs(path: str) -> None:
+    syscalls.mount("venvjail", path, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV)
 
 
 class Applier:
@@ -108,9 +117,14 @@ class Applier:
         attributes = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
         if not step.writable:
             attributes |= syscalls.MOUNT_ATTR_RDONLY
-        with self._target(step.target) as target, _cloned(target) as tree:
-            syscalls.mount_setattr(tree, attributes, recursive=True)
-            syscalls.attach_tree(tree, target)
+        # A symlink can be a mount point too, as itself: it cannot be replaced then.
+        target = self._resolve(step.target, os.O_PATH | os.O_NOFOLLOW)
+        try:
+            with _cloned(target) as tree:
+                syscalls.mount_setattr(tree, attributes, recursive=True)
+                syscalls.attach_tree(tree, target)
+        finally:
+            os.close(target)
 
     @step.register
     def _(self, step: View) -> None:
@@ -199,9 +213,9 @@ class Applier:
         with self._target(path, directory=True) as target:
             syscalls.mount("venvjail", f"/proc/self/fd/{target}", fstype, flags, options)
 
-    def _resolve(self, path: str) -> int:
+    def _resolve(self, path: str, flags: int = os.O_PATH) -> int:
         relative = path.strip("/") or "."
-        return syscalls.openat2(self._root_fd, relative, os.O_PATH, _SAFE)
+        return syscalls.openat2(self._root_fd, relative, flags, _SAFE)
 
     @contextlib.contextmanager
     def _target(

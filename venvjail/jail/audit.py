@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import trio
 
 from fusefs.events import Event, Verdict
+from venvjail.errors import UserError
 
 log = logging.getLogger("venvjail.jail.audit")
 
@@ -78,10 +80,14 @@ _Key = tuple[str, str, str, str]
 
 
 class Recorder:
-    """Collects events of the view and writes them to the database at ``path``."""
+    """Collects events of the view and writes them to the database at ``path``.
 
-    def __init__(self, path: str, home: str) -> None:
+    ``executable`` tells which program a pid runs.
+    """
+
+    def __init__(self, path: str, home: str, executable: Callable[[int], str | None]) -> None:
         self._home = home
+        self._executable = executable
         self._pending: dict[_Key, Refusal] = {}
         self._waiting = trio.Event()
         self._database = _open(path)
@@ -90,7 +96,7 @@ class Recorder:
         """Take note of one event; called by the view for each, so it touches no disk."""
         if event.verdict is Verdict.HIDDEN and not event.exists:
             return  # looked for, and the host has none either: nothing was refused
-        exe, command = _program(event.pid)
+        exe = _text(os.fsencode(self._executable(event.pid) or "?"))
         key = (exe, event.operation, self._display(event.path), event.verdict.value)
         now = time.time()
         refusal = self._pending.get(key)
@@ -98,7 +104,7 @@ class Recorder:
             refusal.count += 1
             refusal.last = now
         elif len(self._pending) < _PENDING_LIMIT:
-            self._pending[key] = Refusal(*key, command, event.pid, 1, now, now)
+            self._pending[key] = Refusal(*key, _command(event.pid), event.pid, 1, now, now)
             self._waiting.set()
 
     def _display(self, path: bytes) -> str:
@@ -143,23 +149,34 @@ def read(path: str) -> Iterator[Refusal]:
 
 
 def _open(path: str) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=5)
+    """The database at ``path``, made where it is missing; UserError where it is none."""
+    try:
+        return _prepared(sqlite3.connect(path, timeout=5))
+    except sqlite3.Error as error:
+        word = shlex.quote(path)
+        raise UserError(
+            f"{path}: the log cannot be used ({error}); move it away: mv {word} {word}.damaged"
+        ) from error
+
+
+def _prepared(database: sqlite3.Connection) -> sqlite3.Connection:
     # Readers do not block the writer, and a crash loses no committed batch; sqlite.org/wal.html.
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = NORMAL")
+    # Not in /var/tmp, where the supervisor may not write.
+    database.execute("PRAGMA temp_store = MEMORY")
     database.executescript(_SCHEMA)
     return database
 
 
-def _program(pid: int) -> tuple[str, str]:
-    """Executable and command line of a process, ``?`` for one that has ended or is not ours."""
+def _command(pid: int) -> str:
+    """The command line of a process, ``?`` for one that has ended."""
     try:
-        exe = os.readlink(f"/proc/{pid}/exe")
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = file.read(_TEXT_LIMIT).split(b"\0")
     except OSError:
-        return "?", "?"
-    return _text(os.fsencode(exe)), _text(b" ".join(words).strip())
+        return "?"
+    return _text(b" ".join(words).strip())
 
 
 def _text(raw: bytes) -> str:

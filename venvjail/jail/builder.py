@@ -66,11 +66,17 @@ def _build(channel: socket.socket, prepared: Prepared) -> NoReturn:
         os._exit(0)
     applier = Applier(scaffold)
     applier.apply(prepared.plan())
-    ruleset = _pivot(applier, prepared.walls)
+    # No jailed program may make mount namespaces, even where it may make user namespaces: in one
+    # from which it has unmounted the guards they are no mount points any more, and renaming what
+    # they cover detaches them here too (detach_mounts() in the kernel's fs/namespace.c).  Not
+    # sooner, because the detached trees of open_tree(2) count as such.
+    _write("/proc/sys/user/max_mnt_namespaces", "0")
+    # Abstract sockets belong to a network: in a private one there are none of the host's.
+    ruleset = _pivot(applier, prepared.walls, scoped=NETWORK not in own)
     init.run(channel, own, ruleset, prepared.walls.filter)
 
 
-def _pivot(applier: Applier, walls: Walls) -> int | None:
+def _pivot(applier: Applier, walls: Walls, *, scoped: bool) -> int | None:
     """Leave the host's root for the jail's; the Landlock ruleset, whose paths are the jail's."""
     if walls.grants is None:
         applier.pivot()
@@ -79,7 +85,7 @@ def _pivot(applier: Applier, walls: Walls) -> int | None:
     applier.pivot()
     try:
         grants = ((terminal, landlock.DEVICE) for terminal in terminals)
-        return landlock.create(walls.grants, grants, scoped=True)
+        return landlock.create(walls.grants, grants, scoped=scoped)
     except OSError as error:
         raise JailError(f"cannot build the jail: Landlock: {error}") from error
     finally:

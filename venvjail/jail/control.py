@@ -82,13 +82,21 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
                     return
                 kind, fields = protocol.unpack(message)
                 if kind == protocol.JOIN and not joined:
+                    if await jail.is_outdated():
+                        log.info("ends for a jail with guards of now")
+                        scope.cancel()  # the peer starts the next jail
+                        return
                     joined = _join(jail, connection, fields)
                     if joined:
-                        jail.lease_changed(+1)
+                        jail.take_lease(pid)
                 elif kind == protocol.DONE:
                     jail.entries.sync()
-                    connection.send(protocol.pack(protocol.OK, []))
+                    lines = jail.take_unsaid()
+                    if jail.changes.is_quick:
+                        lines += jail.changes.appeared()
+                    connection.send(protocol.pack(protocol.OK, _notices(lines)))
                 elif kind == protocol.STATUS:
+                    jail.recorder.flush()  # so that the peer can read what was refused up to now
                     connection.send(protocol.pack(protocol.OK, [await _status(jail)]))
                 elif kind == protocol.STOP:
                     log.info("stopped by process %d", pid)
@@ -100,7 +108,7 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
             log.warning("a connection is dropped: %s", error)
         finally:
             if joined:
-                jail.lease_changed(-1)
+                jail.end_lease(pid)
 
 
 def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
@@ -132,8 +140,13 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
     answer += [
         protocol.ASSIGN + os.fsencode(f"{name}={value}") for name, value in decision.assign.items()
     ]
+    answer += _notices(jail.take_unsaid())
     socket.send_fds(connection, [protocol.pack(protocol.OK, answer)], descriptors)
     return True
+
+
+def _notices(lines: list[str]) -> list[bytes]:
+    return [protocol.NOTICE + os.fsencode(line) for line in lines]
 
 
 def _is_home(path: str, jail: Jail) -> bool:
@@ -149,11 +162,11 @@ async def _status(jail: Jail) -> bytes:
             "venv": facts.paths.env,
             "supervisor": os.getpid(),
             "init": jail.init_pid,
-            "pid_namespace": os.fstat(jail.namespaces[2]).st_ino,
-            "commands": jail.leases,
+            "entries": jail.leases,
             "processes": await jail.count_processes(),
             "home": facts.home,
             "project": facts.project,
+            "writable": facts.writable,
             "tmp": facts.tmp,
             "linger": jail.prepared.config.jail.linger.value,
         }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from venvjail.config.model import Config
 from venvjail.jail import policy
+from venvjail.jail.guards import Guards
 from venvjail.jail.plan import Facts, Plan, make_plan
 from venvjail.jail.walls import Walls
 from venvjail.layout import VenvPaths
@@ -25,6 +26,7 @@ class Prepared:
     record: Record
     config: Config
     facts: Facts
+    guards: Guards
     walls: Walls
     placeholders: list[str]
 

@@ -1,122 +1,172 @@
-"""Supervisor (host): what in the project the host will run or trust later.
+"""Supervisor (host): what in the jail's writable directories the host will run or trust later.
 
-These paths are read-only in the jail: other virtual environments, version control and editor
-directories (``[project] protect``), and the launcher's own code where it lies in the project.
+These paths are read-only in the jail: other virtual environments, repositories, editor directories
+(``[project] protect``), and the launcher's code of every venv where it lies in the project.  The
+search must not be led astray by a jail that ran before: it follows no symlinks, takes a directory
+that cannot be listed for one to be guarded, and gives up, aloud, rather than leave some out.
 """
 
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from venvjail import record
 from venvjail.config.model import Config
+from venvjail.errors import JailError, UserError
+from venvjail.jail import repository
+from venvjail.jail.launcher import Launcher
 from venvjail.jail.plan import within
 from venvjail.layout import VenvPaths
 
-#: Directories that hold thousands of others and nothing that the host would look for a guard in.
+#: Directories that hold thousands of others, made by programs that often run in the jail.
 _NOT_SEARCHED = frozenset({"__pycache__", "node_modules", "site-packages", ".tox", ".nox"})
-#: Upper bound of directories searched, so that a huge project does not delay every start.
-_SEARCH_LIMIT = 50_000
+#: More directories than this are not searched (it takes about a second), and no jail is started.
+SEARCH_LIMIT = 200_000
+#: More guards than this are not mounted; the kernel's own limit is fs.mount-max, 100,000.
+_GUARD_LIMIT = 10_000
 
-#: Held by an empty directory where missing: git would use one that the jail makes.
-PLACEHOLDERS = (".git",)
+_VENV_NAMES = frozenset({"pyvenv.cfg", ".venvjail"})
+#: What the host runs and reads of a venv, for one that cannot be read-only as a whole.
+_VENV_PARTS = ("bin", "lib", "lib64", "pyvenv.cfg")
 
 
 @dataclass
 class Guards:
-    """Existing paths in the project; not ``complete`` when not all of it was searched."""
+    """What was found below the writable directories; real paths."""
 
+    #: Paths to be read-only, existing ones; a symlink is guarded itself.
     read_only: set[str] = field(default_factory=set)
+    #: State directories and stores of other venvs.
     hidden: set[str] = field(default_factory=set)
-    complete: bool = True
+    #: Directories that could not be looked into; they have to be read-only too.
+    closed: set[str] = field(default_factory=set)
+    #: Other venvs that venvjail has made.
+    venvs: set[str] = field(default_factory=set)
+    #: How many directories were searched.
+    searched: int = 0
 
 
-def find(project: str, own_env: str, config: Config) -> Guards:
-    """Search the project for what has to be guarded; symlinks are never followed.
+def find(tops: Iterable[str], own_env: str, config: Config) -> Guards:
+    """Search the writable directories ``tops`` for what has to be guarded.
 
-    A name in ``[project] protect`` without a slash is guarded wherever it stands in the project,
-    a longer path at its place only.
+    A name in ``[project] protect`` without a slash is guarded wherever it stands, a longer path at
+    its place in the project only.  Raises JailError where not all can be searched or guarded.
     """
-    protect = [item.value for item in config.project.protect]
-    names = frozenset(path for path in protect if "/" not in path)
-    guards = Guards()
-    for path in protect:
-        if "/" in path and os.path.lexists(f"{project}/{path}"):
-            guards.read_only.add(f"{project}/{path}")
-    pending = [project]
-    searched = 0
-    while pending:
-        searched += 1
-        if searched > _SEARCH_LIMIT:
-            guards.complete = False
-            break
-        pending += _search(pending.pop(), own_env, names, guards)
-    guards.read_only = {path for path in guards.read_only if not os.path.islink(path)}
-    return guards
+    tops = _outermost(tops)
+    search = _Search(own_env, names(config), Guards())
+    for top in tops:
+        search.run(top)
+    found = search.found
+    if config.project.path is not None:
+        found.read_only |= set(_paths(os.path.realpath(config.project.path.value), config))
+    for env in found.venvs:
+        found.read_only |= _launcher_of(env, tops)
+    if len(found.read_only) + len(found.closed) > _GUARD_LIMIT:
+        raise JailError(
+            f"{', '.join(tops)}: holds more than {_GUARD_LIMIT:,} repositories, virtual "
+            "environments and the like; remove those not needed, or choose a smaller project"
+        )
+    return found
 
 
-def _search(directory: str, own_env: str, names: frozenset[str], guards: Guards) -> list[str]:
-    """Look through one directory; the directories below it that have to be searched too."""
-    deeper = []
+def _outermost(tops: Iterable[str]) -> list[str]:
+    every = sorted(set(tops))
+    return [top for top in every if not any(top != o and within(top, o) for o in every)]
+
+
+def names(config: Config) -> frozenset[str]:
+    """Those of ``[project] protect`` that count wherever they stand."""
+    return frozenset(item.value for item in config.project.protect if "/" not in item.value)
+
+
+def _paths(project: str, config: Config) -> Iterator[str]:
+    for item in config.project.protect:
+        if "/" in item.value:
+            directory, name = os.path.split(f"{project}/{item.value}")
+            path = f"{os.path.realpath(directory)}/{name}"
+            if within(path, project) and os.path.lexists(path):
+                yield path
+
+
+def _launcher_of(env: str, tops: list[str]) -> set[str]:
+    """The code that is run for another venv.
+
+    Its record may be a forgery, made by a jail that shares the project: it can do no more than
+    make parts of the project read-only.
+    """
     try:
-        with os.scandir(directory) as entries:
-            found = list(entries)
-    except OSError:
-        return []  # what the user cannot list, the jail cannot either
-    for entry in found:
-        if entry.name in names:
-            guards.read_only.add(entry.path)
-        elif entry.path == own_env or entry.name in _NOT_SEARCHED:
-            continue
-        elif entry.is_dir(follow_symlinks=False):
-            if os.path.lexists(entry.path + "/pyvenv.cfg"):
-                _guard_venv(entry.path, guards)
-            else:
+        return Launcher.of(record.load(env)).paths_in(tops)
+    except UserError:
+        return set()  # it does not start either
+
+
+class _Search:
+    """One search; nearest directories first, so that the error names the same place each time."""
+
+    def __init__(self, own_env: str, names: frozenset[str], found: Guards) -> None:
+        self._own_env = own_env
+        self._names = names
+        self.found = found
+
+    def run(self, top: str) -> None:
+        pending = deque([top])
+        while pending:
+            self.found.searched += 1
+            if self.found.searched > SEARCH_LIMIT:
+                raise JailError(
+                    f"{top}: has more than {SEARCH_LIMIT:,} directories, too many to search for "
+                    "what the jail must not write to; remove some, or choose a smaller project"
+                )
+            pending += self._look_into(pending.popleft(), top)
+
+    def _look_into(self, directory: str, top: str) -> list[str]:
+        """Look through one directory; the directories in it that have to be searched too."""
+        entries = self._list(directory, top)
+        names = {entry.name for entry in entries}
+        is_venv = not names.isdisjoint(_VENV_NAMES)
+        if (is_venv or repository.is_bare(directory, names)) and directory != top:
+            self._guard_tree(directory, is_venv)
+            return []
+        if is_venv:
+            self.found.read_only |= {f"{top}/{name}" for name in names.intersection(_VENV_PARTS)}
+        deeper = []
+        for entry in entries:
+            if entry.name in self._names:
+                self.found.read_only.add(entry.path)
+                self.found.read_only |= repository.hook_directories(directory, entry.name)
+            elif entry.path == self._own_env or entry.name in _NOT_SEARCHED:
+                continue
+            elif entry.is_dir(follow_symlinks=False):
                 deeper.append(entry.path)
-    return deeper
+            elif entry.is_symlink() and os.path.lexists(entry.path + "/pyvenv.cfg"):
+                self.found.read_only.add(entry.path)
+        return deeper
 
+    def _list(self, directory: str, top: str) -> list[os.DirEntry[str]]:
+        """The entries of a directory; one that is closed to us is noted.
 
-def _guard_venv(env: str, guards: Guards) -> None:
-    guards.read_only.add(env)
-    paths = VenvPaths(env)
-    if os.path.lexists(paths.state):
-        guards.hidden |= {paths.state, paths.store}
-
-
-def launcher_code(project: str, own_env: str, roots: Iterable[str]) -> set[str]:
-    """Those of ``roots`` (venvjail, its dependencies, its interpreter) that lie in the project."""
-    real = {os.path.realpath(root) for root in roots}
-    return {root for root in real if within(root, project) and not within(root, own_env)}
-
-
-def hold_places(project: str, config: Config) -> list[str]:
-    """Make the empty placeholders that are missing; those to be removed by ``release_places``.
-
-    An empty one that is there already is a placeholder that a crash has left.
-    """
-    protect = {item.value for item in config.project.protect}
-    held = []
-    for name in PLACEHOLDERS:
-        path = f"{project}/{name}"
-        if name not in protect:
-            continue
+        A jail owns what it made or may change, and could open a directory again that it has closed.
+        """
         try:
-            status = os.lstat(path)
-        except FileNotFoundError:
-            os.mkdir(path, 0o755)
-            held.append(path)
-            continue
-        if stat.S_ISDIR(status.st_mode) and not os.listdir(path):
-            held.append(path)
-    return held
-
-
-def release_places(held: Iterable[str]) -> None:
-    """Remove placeholders that are still empty."""
-    for path in held:
-        try:
-            os.rmdir(path)
+            with os.scandir(directory) as entries:
+                found = list(entries)
+            if os.access(directory, os.X_OK):
+                return found
+        except PermissionError:
+            pass
         except OSError:
-            continue  # the user has made a repository of it meanwhile
+            return []  # gone meanwhile, or deeper than any path can say
+        if directory == top:
+            raise JailError(f"{top}: cannot be searched: permission denied; run: chmod u+rwx on it")
+        self.found.closed.add(directory)
+        return []
+
+    def _guard_tree(self, directory: str, is_venv: bool) -> None:
+        self.found.read_only.add(directory)
+        paths = VenvPaths(directory)
+        if is_venv and os.path.lexists(paths.state):
+            self.found.venvs.add(directory)
+            self.found.hidden |= {p for p in (paths.state, paths.store) if os.path.lexists(p)}

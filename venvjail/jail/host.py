@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from venvjail.config.model import Config
-from venvjail.errors import JailError
-from venvjail.jail import guards
+from venvjail.errors import ConfigError, JailError
+from venvjail.jail.guards import Guards
 from venvjail.jail.plan import Facts, within
 from venvjail.layout import VenvPaths
 from venvjail.record import Record
@@ -33,12 +33,12 @@ def gather(
     record: Record,
     home: str,
     *,
+    guarded: Guards,
     tmp: str,
     files: Mapping[str, bytes],
 ) -> Facts:
     """All facts for the plan; JailError where the host is not as a jail needs it."""
     place = project(config, home)
-    guarded = _guards(paths, config, record, place)
     if os.path.realpath(record.base_prefix) == home:
         raise JailError(f"the Python interpreter's prefix {record.base_prefix} is your home itself")
     covered = (home, "/run", "/tmp", "/var/tmp", *((place,) if place else ()))
@@ -50,8 +50,8 @@ def gather(
         project=place,
         home_aliases=tuple(_aliases(home)),
         other_homes=tuple(_other_homes(home)),
-        runtimes=tuple(_runtimes((home, "/run", "/tmp", "/var/tmp"))),
-        guards=tuple(sorted(guarded.read_only)),
+        runtimes=tuple(_runtimes((home, "/run"))),
+        guards=tuple(sorted(guarded.read_only | guarded.closed)),
         other_states=tuple(sorted(guarded.hidden)),
         hide=tuple(os.path.realpath(item.value) for item in config.filesystem.hide),
         writable=tuple(_writable(config, home)),
@@ -63,15 +63,10 @@ def gather(
     )
 
 
-def _guards(paths: VenvPaths, config: Config, record: Record, place: str | None) -> guards.Guards:
-    if place is None:
-        return guards.Guards()
-    found = guards.find(place, paths.env, config)
-    code = (*record.roots, record.base_prefix, *_interpreter_venv(record))
-    found.read_only |= guards.launcher_code(place, paths.env, code)
-    if not found.complete:
-        log.warning("%s is too large: not all of it was searched for guards", place)
-    return found
+def writable_trees(config: Config, home: str) -> tuple[str, ...]:
+    """The project and what ``writable`` in the config adds to it; real paths."""
+    place = project(config, home)
+    return (*((place,) if place else ()), *_writable(config, home))
 
 
 def find_home(variable: str) -> str:
@@ -122,19 +117,12 @@ def project(config: Config, home: str) -> str | None:
         return None
     path = os.path.realpath(item.value)
     if not os.path.isdir(path):
-        raise JailError(
+        raise ConfigError(
             f"{item.origin}: the project {item.value} is not a directory; mend the path"
         )
     if within(home, path):
-        raise JailError(f"{item.origin}: the project {item.value} contains your home")
+        raise ConfigError(f"{item.origin}: the project {item.value} contains your home")
     return path
-
-
-def _interpreter_venv(record: Record) -> Iterator[str]:
-    """The venv, if it is one, that the supervisor's interpreter belongs to."""
-    prefix = os.path.dirname(os.path.dirname(os.path.abspath(record.python)))
-    if os.path.exists(prefix + "/pyvenv.cfg"):
-        yield prefix
 
 
 def private_tmp(paths: VenvPaths) -> str:
@@ -165,9 +153,9 @@ def _writable(config: Config, home: str) -> Iterator[str]:
     for path, item in items:
         real = os.path.realpath(path)
         if not os.path.exists(real):
-            raise JailError(f"{item.origin}: {path} does not exist; make it or remove the entry")
+            raise ConfigError(f"{item.origin}: {path} does not exist; make it or remove the entry")
         if within(home, real):
-            raise JailError(f"{item.origin}: {path} contains your home and cannot be writable")
+            raise ConfigError(f"{item.origin}: {path} contains your home and cannot be writable")
         yield real
 
 

@@ -7,7 +7,8 @@ the caller has redirected, Landlock still holds: its rules know files, not mount
 Each process that restricts itself makes a domain of its own, which only its descendants share.
 Between two commands of a jail therefore: signals pass (no LANDLOCK_SCOPE_SIGNAL, the PID namespace
 confines them), path sockets, pipes and files work, but abstract sockets do not connect and
-ptrace(2) is refused, and with it what needs the same rights, such as ``/proc/PID/fd``.
+ptrace(2) is refused, and with it what needs the same rights, such as ``/proc/PID/cwd``.  A domain
+cannot be joined, only inherited, and a command has to be its caller's child, for job control.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ MAKE_SYM = 1 << 12
 REFER = 1 << 13
 TRUNCATE = 1 << 14
 IOCTL_DEV = 1 << 15
+RESOLVE_UNIX = 1 << 16
 
 #: What is taken away, by the ABI that brought it.
 _HANDLED = {
@@ -52,6 +54,7 @@ _HANDLED = {
     2: REFER,
     3: TRUNCATE,
     5: IOCTL_DEV,
+    9: RESOLVE_UNIX,
 }
 
 #: Before ABI 2 (Linux 5.19) every rename and link into another directory fails, for which git and
@@ -82,7 +85,7 @@ TREE = (
 DEVICE = WRITE_FILE | TRUNCATE | IOCTL_DEV
 """TRUNCATE: without it ``> /dev/null`` fails."""
 CONTENT = WRITE_FILE | TRUNCATE
-_FOR_FILES = WRITE_FILE | TRUNCATE | IOCTL_DEV
+_FOR_FILES = WRITE_FILE | TRUNCATE | IOCTL_DEV | RESOLVE_UNIX
 """What may be allowed for something that is no directory."""
 
 
@@ -105,24 +108,31 @@ def jail_grants(facts: Facts) -> tuple[Grant, ...]:
         facts.paths.env,
         "/dev/shm",
         f"/run/user/{facts.uid}",
+        *facts.runtimes,
     ]
     # Each device by itself too: a standard stream that the caller redirected to /dev/null is that
     # file below the host's /dev, and programs open it anew as /dev/stdout.
     devices = ["/dev", *(f"/dev/{name}" for name in STANDARD_DEVICES), *facts.devices]
     return (
-        *(Grant(path, TREE) for path in dict.fromkeys(trees)),
+        # The sockets of one command that another may connect to, from Linux 7.1 on; before, what
+        # keeps the host's out is that they are covered.
+        *(Grant(path, TREE | RESOLVE_UNIX) for path in dict.fromkeys(trees)),
+        *(Grant(path, RESOLVE_UNIX) for path in facts.run),
         *(Grant(path, DEVICE) for path in devices),
         Grant("/proc", CONTENT),
     )
 
 
 def supervisor_grants(paths: VenvPaths, placeholders: Iterable[str]) -> tuple[Grant, ...]:
-    """Where the supervisor may write: what it serves and keeps, and placeholders to remove."""
+    """Where the supervisor may write: what it serves and keeps, and placeholders to remove.
+
+    It serves a hostile peer with the user's rights: should it be talked into opening a wrong path,
+    the kernel says no.
+    """
     parents = dict.fromkeys(os.path.dirname(path) for path in placeholders)
     return (
         *(Grant(path, TREE) for path in (paths.store, paths.state, paths.bin)),
         *(Grant(parent, REMOVE_DIR) for parent in parents),
-        Grant("/dev/null", CONTENT),
     )
 
 
@@ -186,6 +196,18 @@ def _allow(ruleset: int, fd: int, access: int) -> None:
 def restrict_flags() -> int:
     """The flags for landlock_restrict_self(2) on this kernel."""
     return _RESTRICT_SELF_LOG_SUBDOMAINS_OFF if abi() >= _LOG_FLAGS_ABI else 0
+
+
+def confine(grants: Iterable[Grant]) -> None:
+    """Restrict the calling thread to ``grants`` for good; nothing happens without a Landlock."""
+    if not usable():
+        return
+    ruleset = create(grants)
+    try:
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        syscalls.landlock_restrict_self(ruleset, restrict_flags())
+    finally:
+        os.close(ruleset)
 
 
 def open_terminals() -> Iterator[int]:

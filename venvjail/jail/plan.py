@@ -139,9 +139,9 @@ class Facts:
     runtimes: tuple[str, ...] = ()
     """The session's runtime directory, where that is not ``/run/user/UID``."""
     guards: tuple[str, ...] = ()
-    """Existing paths in the project that the host will run or trust later."""
+    """Existing paths in the writable subtrees that the host will run or trust later."""
     other_states: tuple[str, ...] = ()
-    """State directories and stores of other venvs within the project."""
+    """State directories and stores of other venvs within the writable subtrees."""
     grafts: tuple[Graft, ...] = ()
     """Where the kernel serves the home instead of the view."""
     hide: tuple[str, ...] = ()
@@ -230,12 +230,13 @@ def _run(facts: Facts) -> Iterator[Step]:
 
 
 def _project(facts: Facts) -> Iterator[Step]:
-    """The writable subtree and what within it must not be: DESIGN 4 and ESCAPES 4, 6 and 24."""
+    """The writable subtrees and what within them must not be: DESIGN 4 and ESCAPES 4, 6 and 24."""
     paths = facts.paths
-    inside = facts.project is not None and within(paths.env, facts.project)
+    tops = [*facts.writable]
     if facts.project is not None:
         yield Bind(facts.project, facts.project, writable=True)
-    if inside:
+        tops.append(facts.project)
+    if facts.project is not None and within(paths.env, facts.project):
         yield Rebind(paths.env, writable=True)
     else:
         yield Bind(paths.env, paths.env, writable=True)
@@ -243,12 +244,10 @@ def _project(facts: Facts) -> Iterator[Step]:
     yield Rebind(paths.pyvenv_cfg)
     yield Hide(paths.state)
     yield Hide(paths.store)
-    if facts.project is None:
-        return
-    guarded = [paths.env] if inside else []
-    guarded += facts.guards
-    for directory in sorted({d for path in guarded for d in _between(facts.project, path)}):
-        if directory not in facts.guards and directory != paths.env:
+    # What the user reaches by its path on the host must stay at that path.
+    kept = {*tops, paths.env, *facts.guards}
+    for directory in sorted({d for path in kept for top in tops for d in _between(top, path)}):
+        if directory not in kept:
             yield Rebind(directory, writable=True)
     for path in facts.guards:
         yield Rebind(path)

@@ -12,8 +12,9 @@ from dataclasses import replace
 from venvjail.config import file as configfile
 from venvjail.config.model import Config
 from venvjail.errors import JailError
-from venvjail.jail import grafts, guards, host, policy, walls
+from venvjail.jail import grafts, guards, host, launcher, placeholders, policy, walls
 from venvjail.jail.decisions import Prepared
+from venvjail.jail.launcher import Launcher
 from venvjail.layout import VenvPaths
 from venvjail.rcfiles import shell_files
 from venvjail.record import load
@@ -26,22 +27,27 @@ def prepare(paths: VenvPaths) -> Prepared:
     config = configfile.load(policy.user_config(home), paths.config)
     _refuse_unsupported(config)
     project = host.project(config, home)
-    placeholders = guards.hold_places(project, config) if project else []
+    tops = host.writable_trees(config, home)
+    launcher.refuse_exposed(Launcher.of(record), (*tops, paths.env), paths.env)
+    held = placeholders.hold(project, guards.names(config)) if project else {}
     try:
+        found = guards.find(tops, paths.env, config)
+        found.read_only |= {*Launcher.of(record).paths_in(tops), *held}
         facts = host.gather(
             paths,
             config,
             record,
             home,
+            guarded=found,
             tmp=host.private_tmp(paths),
             files=shell_files(paths.env, record.prompt),
         )
     except BaseException:
-        guards.release_places(placeholders)
+        placeholders.abandon(held)
         raise
     rules = policy.home_rules(config, facts, record)
     facts = replace(facts, grafts=tuple(grafts.find(rules, home, paths.store)))
-    return Prepared(paths, record, config, facts, walls.decide(facts, config), placeholders)
+    return Prepared(paths, record, config, facts, found, walls.decide(facts, config), list(held))
 
 
 def _refuse_unsupported(config: Config) -> None:

@@ -19,6 +19,14 @@ from venvjail.jail.syscall_numbers import LAST_KNOWN, Machine, number
 # linux/audit.h: ELF machine, 64 bits, little-endian.
 _AUDIT_ARCH: dict[Machine, int] = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
+#: By uname(2), which calls a 64-bit machine otherwise to who asks under setarch(8).
+_MACHINES: dict[str, Machine] = {
+    "x86_64": "x86_64",
+    "i686": "x86_64",
+    "aarch64": "aarch64",
+    "armv8l": "aarch64",
+}
+
 # linux/filter.h
 _LOAD = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _RETURN = 0x06  # BPF_RET | BPF_K
@@ -63,10 +71,9 @@ _TO_END = -1
 
 def supported() -> Machine | None:
     """The machine's name in our tables, None where there is no filter for it."""
-    machine = os.uname().machine
     if sys.maxsize <= 1 << 32:
         return None  # a 32-bit program on a 64-bit kernel: its calls have other numbers
-    return next((known for known in _AUDIT_ARCH if known == machine), None)
+    return _MACHINES.get(os.uname().machine)
 
 
 def program(*, user_namespaces: bool) -> bytes | None:

@@ -22,7 +22,8 @@ from fusefs.serve import serve
 from fusefs.view import raise_descriptor_limit
 from venvjail.config.environment import EnvironmentRules
 from venvjail.errors import EXIT_NO_JAIL, UserError
-from venvjail.jail import audit, binwatch, control, logs, policy
+from venvjail.jail import audit, binwatch, control, landlock, logs, placeholders, policy
+from venvjail.jail.changes import Changes, load_unsaid, save_unsaid
 from venvjail.jail.channel import (
     ADOPTED,
     COUNT,
@@ -34,7 +35,7 @@ from venvjail.jail.channel import (
     namespaces,
 )
 from venvjail.jail.decisions import Prepared, take_over
-from venvjail.jail.guards import release_places
+from venvjail.jail.witness import Witness
 from venvjail.layout import VenvPaths
 
 log = logging.getLogger("venvjail.jail.service")
@@ -43,6 +44,7 @@ _BUILD_SECONDS = 60.0
 _COUNT_SECONDS = 5.0
 _END_SECONDS = 1.0
 _MESSAGE = 65536
+_STALE_SECONDS = 1.0
 
 
 @dataclass
@@ -54,11 +56,15 @@ class Jail:
     recorder: audit.Recorder
     environment: EnvironmentRules
     entries: binwatch.Entries
+    changes: Changes
+    unsaid: list[str]
+    """Lines for the user that wait for a command, on whose terminal to say them."""
     init_pid: int = 0
     namespaces: list[int] = field(default_factory=list)
     ruleset: int | None = None
     """What each command restricts itself with; None where the kernel has no Landlock."""
-    leases: int = 0
+    leases: list[int] = field(default_factory=list)
+    """The pids on the host of the entries whose commands run."""
     changed: trio.Event = field(default_factory=trio.Event)
     """Set, and replaced, when ``leases`` changes."""
     asking: trio.Lock = field(default_factory=trio.Lock)
@@ -68,10 +74,28 @@ class Jail:
     )
     """From the task that reads what init says to the one that has asked."""
 
-    def lease_changed(self, by: int) -> None:
-        self.leases += by
+    def take_lease(self, entry: int) -> None:
+        self.leases.append(entry)
+        self._leases_changed()
+
+    def end_lease(self, entry: int) -> None:
+        self.leases.remove(entry)
+        self._leases_changed()
+
+    def _leases_changed(self) -> None:
         self.changed.set()
         self.changed = trio.Event()
+
+    def take_unsaid(self) -> list[str]:
+        """The lines to say now; the guards are looked at before."""
+        lines = [*self.unsaid, *self.changes.replaced()]
+        self.unsaid = []
+        return lines
+
+    async def is_outdated(self) -> bool:
+        """Whether nothing runs in the jail, and a new one would guard more than it does."""
+        self.unsaid += self.changes.replaced()
+        return self.changes.stale and not self.leases and not await self.count_processes()
 
     async def count_processes(self) -> int:
         """Processes in the jail besides init; asked of init, 0 where that has ended."""
@@ -100,11 +124,14 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
     """
     logs.to_stderr()
     raise_descriptor_limit()
-    placeholders: list[str] = []
+    held: list[str] = []
     try:
         prepared = _await_decisions(channel)
-        placeholders = prepared.placeholders
-        trio.run(_main, prepared, channel, builder_pid, lock, ready)
+        held = prepared.placeholders
+        witness = Witness()
+        landlock.confine(landlock.supervisor_grants(paths, held))
+        recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home, witness.executable)
+        trio.run(_main, prepared, recorder, channel, builder_pid, lock, ready)
     except UserError as error:
         _say_failed(ready, str(error), error.exit_status)
         return 1
@@ -114,8 +141,17 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
         _say_failed(ready, line, EXIT_NO_JAIL)
         return 1
     finally:
-        release_places(placeholders)
+        _end_builder(builder_pid)
+        placeholders.release(held)
     return 0
+
+
+def _end_builder(pid: int) -> None:
+    """It has exited already unless building failed; it holds the placeholders until it has."""
+    with contextlib.suppress(ChildProcessError):  # waited for: the number may be another's now
+        if os.waitpid(pid, os.WNOHANG) == (0, 0):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def _say_failed(ready: int, line: str, status: int) -> None:
@@ -144,15 +180,21 @@ def _failure(message: bytes) -> NotBuiltError:
 
 
 async def _main(
-    prepared: Prepared, channel: socket.socket, builder_pid: int, lock: int, ready: int
+    prepared: Prepared,
+    recorder: audit.Recorder,
+    channel: socket.socket,
+    builder_pid: int,
+    lock: int,
+    ready: int,
 ) -> None:
-    recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home)
     jail = Jail(
         prepared,
         channel,
         recorder,
         EnvironmentRules(prepared.config.environment),
         binwatch.Entries(prepared.paths, prepared.record),
+        Changes(prepared),
+        load_unsaid(prepared.paths),
     )
     settings = policy.view_settings(prepared.config, prepared.facts, prepared.record)
     operations = Operations(settings, recorder.observe)
@@ -249,15 +291,19 @@ async def _cancel_when_init_ends(jail: Jail, scope: trio.CancelScope) -> None:
 
 
 async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.CancelScope) -> None:
-    linger = jail.prepared.config.jail.linger.value
     while True:
         if jail.leases:
             await jail.changed.wait()
             continue
+        if not jail.changes.is_quick:
+            jail.unsaid += await trio.to_thread.run_sync(jail.changes.appeared)
+        linger = jail.prepared.config.jail.linger.value
+        if jail.changes.stale:
+            linger = min(linger, _STALE_SECONDS)
         with trio.move_on_after(linger):
             await jail.changed.wait()
             continue
-        if jail.leases == 0 and not await jail.count_processes() and _may_end(jail, listener):
+        if not jail.leases and not await jail.count_processes() and _may_end(jail, listener):
             scope.cancel()
             return
 
@@ -271,7 +317,7 @@ def _may_end(jail: Jail, listener: socket.socket) -> bool:
     lock = os.open(jail.prepared.paths.run + "/lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if jail.leases == 0 and not control.connection_waits(listener):
+        if not jail.leases and not control.connection_waits(listener):
             lock = -1  # kept open, and locked, on purpose
             return True
     except BlockingIOError:
@@ -292,6 +338,7 @@ def _end(jail: Jail) -> None:
         _kill(jail.init_pid)
     jail.entries.sync()
     jail.recorder.close()
+    save_unsaid(jail.prepared.paths, [*jail.take_unsaid(), *jail.changes.appeared()])
 
 
 def _kill(init_pid: int) -> None:

@@ -15,6 +15,7 @@ from setproctitle import setproctitle
 
 from venvjail import syscalls
 from venvjail.layout import VenvPaths
+from venvjail.titles import supervisor_title
 
 
 def main(venv: str, lock: int, ready: int) -> None:
@@ -23,7 +24,7 @@ def main(venv: str, lock: int, ready: int) -> None:
     ``lock`` is the held start lock, ``ready`` a pipe to whoever started us: ``R`` goes there when
     commands can join, ``E``, an exit status of three digits and one line when they cannot.
     """
-    setproctitle(f"venvjail: supervisor {venv}")
+    setproctitle(supervisor_title(venv))
     os.set_inheritable(lock, False)
     os.set_inheritable(ready, False)
     paths = VenvPaths(venv)

@@ -1,0 +1,195 @@
+"""What is behind the nodes of the home: the two layers, the rules over them, and the way there.
+
+By inode, never by a path: a node's descriptor that was closed is found again by going down from
+the nearest open one above it, a name at a time, and counts only if it is the same inode.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+
+from fusefs import layers
+from fusefs.links import LinkResolver, Shape, Target
+from fusefs.merged import HomeNode, Layer, Place, anchor_of, parent_of, stale
+from fusefs.nodes import Anchor, Descriptors
+from fusefs.places import Places, canonical
+from fusefs.rules import Access, Kind, Rule, Rules
+
+
+class Backing:
+    """The host's ``home`` and the ``store``; both absolute paths of directories."""
+
+    def __init__(self, descriptors: Descriptors, root: HomeNode, home: bytes, store: bytes) -> None:
+        self._descriptors = descriptors
+        self._home = os.path.realpath(home)
+        self._store = store
+        self._unseen: set[bytes] = set()
+        self._root = root
+        root.opens = 1  # never forgotten, its descriptors never closed
+        for layer, path in (("lower", self._home), ("upper", store)):
+            fd = layers.open_root(path)
+            anchor = Anchor(layers.identity(os.fstat(fd)))
+            setattr(root, layer, anchor)
+            descriptors.adopt(root, anchor, fd)
+        self.epoch = 0
+        self.replace_rules(Rules(), ())
+
+    # -- the rules over it -----------------------------------------------------------------
+
+    def replace_rules(self, rules: Rules, never: Iterable[bytes]) -> None:
+        """Take new rules; nodes that they hide answer ESTALE from now on.
+
+        The store is never shown by its host path, whether or not it is in ``never``.
+        """
+        never = [canonical(path) for path in (self._store, *never)]
+        prefix = self._home.rstrip(b"/") + b"/"
+        inside = [path[len(prefix) :] for path in never if path.startswith(prefix)]
+        self.rules = Rules([*rules.rules, *(Rule(path, Kind.NEVER) for path in inside)])
+        mountpoints = [prefix + rule.path for rule in rules.rules if rule.kind is Kind.MOUNTPOINT]
+        self.never = Places(never, unseen=self._unseen)
+        self._links = LinkResolver(self._home, self.rules, self.never, Places(mountpoints))
+        self.places_changed()
+
+    def never_look_at(self, path: bytes) -> None:
+        """Our own mount is at ``path``: a request to ourselves would never be answered."""
+        self._unseen.add(path)
+        self.never.add_unseen(path)
+
+    def places_changed(self) -> None:
+        """A directory moved or the rules changed: places are computed anew."""
+        self.epoch += 1
+        self._root.place = Place(self.rules.root)
+        self._root.epoch = self.epoch
+
+    def place(self, node: HomeNode) -> Place:
+        """Where ``node`` is in the rules."""
+        way = []
+        while node.epoch != self.epoch:
+            way.append(node)
+            assert isinstance(node.parent, HomeNode)
+            node = node.parent
+        place = node.place
+        for node in reversed(way):
+            place = place.child(node.name)
+            if node.own_path is not None:
+                place = Place(place.at, self.rules.position(node.own_path))
+            node.place, node.epoch = place, self.epoch
+        return place
+
+    def shown_lower(self, node: HomeNode) -> Anchor | None:
+        """The host's side of ``node``, if the rules show it."""
+        lower = node.lower
+        if lower is None or self.never.holds(lower.identity):
+            return None
+        access = self.place(node).access
+        if access is Access.HIDDEN or (access is Access.ANCESTOR and not self._passable(node)):
+            return None
+        return lower
+
+    def _passable(self, node: HomeNode) -> bool:
+        return node.is_dir or node.type == stat.S_IFLNK
+
+    # -- descriptors -----------------------------------------------------------------------
+
+    def fd(self, node: HomeNode, layer: Layer) -> int:
+        """The descriptor of ``node`` in ``layer``, found again from above if it was closed."""
+        anchor = anchor_of(node, layer)
+        fd = self._descriptors.touch(anchor)
+        if fd >= 0:
+            return fd
+        way = [node]
+        while (above := self._above(way[-1], layer)).fd < 0:
+            way.append(parent_of(way[-1]))
+        fd = above.fd
+        for step in reversed(way):
+            try:
+                inner = self._step(step, fd, layer)
+            finally:
+                if step is not way[-1]:
+                    os.close(fd)
+            fd = inner
+        return self._descriptors.adopt(node, anchor, fd)
+
+    def _above(self, node: HomeNode, layer: Layer) -> Anchor:
+        if not node.attached:
+            raise stale()
+        return anchor_of(parent_of(node), layer)
+
+    def _step(self, node: HomeNode, parent_fd: int, layer: Layer) -> int:
+        try:
+            if layer == "lower" and node.own_path is not None:
+                displaced = self.place(parent_of(node)).own is not None
+                fd = self._links.resolve(parent_fd, node.name, displaced=displaced, keep=True).fd
+            else:
+                fd = layers.open_path(parent_fd, node.name)
+        except FileNotFoundError:
+            fd = -1
+        if fd >= 0 and layers.identity(os.fstat(fd)) == anchor_of(node, layer).identity:
+            return fd
+        if fd >= 0:
+            os.close(fd)
+        raise stale()
+
+    def stat(self, node: HomeNode, layer: Layer) -> os.stat_result:
+        """The attributes of ``node`` in ``layer``, without opening what is closed."""
+        anchor = anchor_of(node, layer)
+        if anchor.fd >= 0 or not node.attached or node.own_path is not None:
+            return os.fstat(self.fd(node, layer))
+        found = layers.lstat(self.fd(parent_of(node), layer), node.name)
+        if found is None or layers.identity(found) != anchor.identity:
+            raise stale()
+        return found
+
+    # -- the host's names -------------------------------------------------------------------
+
+    def resolve(self, parent: HomeNode, name: bytes) -> Target:
+        """What the host's symlink ``name`` in ``parent`` is shown as."""
+        displaced = self.place(parent).own is not None
+        target = self._links.resolve(self.fd(parent, "lower"), name, displaced=displaced)
+        if target.shape is Shape.TARGET and (text := _way_back(parent, target.path)) is not None:
+            return Target(Shape.LINK, text)
+        return target
+
+    def exists(self, parent: HomeNode, name: bytes) -> bool:
+        """Whether the host has ``name`` there; looks, but never through a symlink."""
+        names = [name]
+        while parent.lower is None or not parent.attached:
+            names.append(parent.name)
+            parent = parent_of(parent)
+        try:
+            fd = os.dup(self.fd(parent, "lower"))
+        except OSError:
+            return False
+        try:
+            for step in reversed(names[1:]):
+                if self.never.holds_name(layers.identity(os.fstat(fd)), step):
+                    return True
+                inner = layers.open_path(fd, step)
+                os.close(fd)
+                fd = inner
+            if self.never.holds_name(layers.identity(os.fstat(fd)), name):
+                return True
+            return layers.lstat(fd, name) is not None
+        except OSError:
+            return False
+        finally:
+            os.close(fd)
+
+
+def _way_back(node: HomeNode, path: bytes) -> bytes | None:
+    """A relative link from ``node`` to ``path`` of the host's home, where that is shown already.
+
+    A directory shown in place of a symlink may have a link into itself: shown as a directory again
+    it would have no end.
+    """
+    ups: list[bytes] = []
+    while isinstance(node.parent, HomeNode):
+        own = node.own_path
+        if own is not None and (path + b"/").startswith(own + b"/"):
+            rest = path[len(own) + 1 :]
+            return b"/".join([*ups, *([rest] if rest else [])]) or b"."
+        ups.append(b"..")
+        node = node.parent
+    return None

@@ -1,0 +1,94 @@
+"""Run a program in user and mount namespaces of its own, where something of the host is changed.
+
+The user stays who he is; the changes are made with the capabilities that a process has in a new
+user namespace until its first exec.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from venvjail import syscalls
+
+_TREE = Path(__file__).parents[2]
+_MS_BIND = 0x1000  # mount(2)
+
+#: Names of the changes that :func:`main` knows.
+FUSE_MISSING = "fuse-missing"
+FUSE_SHUT = "fuse-shut"
+HIDE_FUSERMOUNT = "fusermount-shut"
+NO_USER_NAMESPACES = "no-user-namespaces"
+AS_ROOT = "as-root"
+
+
+def in_namespaces(*changes: str) -> list[str]:
+    """What to put before a command line."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(_TREE)!r}); "
+        "from tests.support.namespaces import main; main(sys.argv[1:])"
+    )
+    return [sys.executable, "-c", program, *changes, "--"]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Unshare, make the changes before ``--``, and execute what comes after it."""
+    end = arguments.index("--")
+    changes, command = arguments[:end], arguments[end + 1 :]
+    _unshare(as_root=AS_ROOT in changes)
+    for change in changes:
+        _CHANGES[change]()
+    os.execvp(command[0], list(command))
+
+
+def _unshare(*, as_root: bool) -> None:
+    uid, gid = os.getuid(), os.getgid()
+    syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{0 if as_root else uid} {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{0 if as_root else gid} {gid} 1")
+    syscalls.mount("none", "/", "none", syscalls.MS_REC | syscalls.MS_PRIVATE)
+
+
+def _bind(source: str, target: str) -> None:
+    syscalls.mount(source, target, "none", _MS_BIND | syscalls.MS_REC)
+
+
+def _without_fuse() -> None:
+    """A /dev with all that was there, but for ``fuse``."""
+    names = [name for name in os.listdir("/dev") if name != "fuse"]
+    held = os.open("/dev", os.O_PATH)
+    syscalls.mount("none", "/dev", "tmpfs", 0)
+    for name in names:
+        source = f"/proc/self/fd/{held}/{name}"
+        if os.path.islink(source):
+            os.symlink(os.readlink(source), f"/dev/{name}")
+            continue
+        if os.path.isdir(source):
+            os.mkdir(f"/dev/{name}")
+        else:
+            Path(f"/dev/{name}").touch()
+        _bind(source, f"/dev/{name}")
+    os.close(held)
+
+
+def _cover(path: str) -> None:
+    """Put a file there that only root can read; root is nobody in these namespaces."""
+    _bind("/etc/shadow", path)
+
+
+def _no_user_namespaces() -> None:
+    Path("/proc/sys/user/max_user_namespaces").write_text("0")
+
+
+def _nothing() -> None:
+    return
+
+
+_CHANGES = {
+    FUSE_MISSING: _without_fuse,
+    FUSE_SHUT: lambda: _cover("/dev/fuse"),
+    HIDE_FUSERMOUNT: lambda: _cover("/usr/bin/fusermount3"),
+    NO_USER_NAMESPACES: _no_user_namespaces,
+    AS_ROOT: _nothing,
+}
