@@ -92,7 +92,7 @@ def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
     syscalls.clear_capability_sets()
     for fd, _ in answer.namespaces:
         posix.close(fd)
-    status = job.accompany(child)
+    status = job.accompany(child, caller)
     _say_done(answer.lease)
     return job.end_like(status)
 
