@@ -98,7 +98,7 @@ def execute(
     syscalls.clear_capability_sets()
     for fd, _ in answer.namespaces:
         posix.close(fd)
-    status = job.accompany(child)
+    status = job.accompany(child, caller)
     _say_done(answer.lease, status, directory, arguments)
     return job.end_like(status)
 
