@@ -34,9 +34,7 @@ class Redirected:
         ]
         for fd, path in self._found:
             if _STATE in path:
-                raise JailError(
-                    f"descriptor {fd} is a file of a venv's state, which no jail may see; use a pipe"
-                )
+                raise JailError(f"descriptor {fd} is of a venv's state, which jails must not see")
         self._replaced: list[tuple[int, int]] = []
 
     def reopen(self) -> None:

@@ -138,7 +138,7 @@ class TestGuardedStdin:
         with config.open("rb") as stdin:
             done = subprocess.run(argv, env=jail.home.env, stdin=stdin, capture_output=True)
         assert done.returncode == 125
-        assert done.stderr.startswith(b"venvjail: descriptor 0 is a file of a venv's state")
+        assert done.stderr.startswith(b"venvjail: descriptor 0 is of a venv's state")
         assert config.read_text(encoding="utf-8") == before
 
     @pytest.mark.parametrize("where", ["guarded", "project", "hidden"])

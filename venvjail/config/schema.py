@@ -271,6 +271,31 @@ SECTIONS = (
         ),
     ),
     Section(
+        "audit",
+        config.Audit,
+        "What `venvjail log` marks and a command tells at its end. Paths are relative to the home. "
+        "Keys, credentials, browser profiles, wallets and their like are known; "
+        "`venvjail/config/sensitive.py` lists them, with the reasons.",
+        (
+            _list(
+                "sensitive",
+                paths.HOME_HIDE,
+                (),
+                '["Documents/taxes", ".config/acme"]',
+                "Further places, with all below them, that no program should look for. It changes "
+                "nothing in what a jail sees.",
+            ),
+            _list(
+                "expected",
+                paths.HOME_HIDE,
+                (),
+                '[".aws"]',
+                "Places that the programs of this venv look for with your knowledge: still hidden "
+                "and still in the log, but not told of.",
+            ),
+        ),
+    ),
+    Section(
         "jail",
         config.Jail,
         "The jail itself.",

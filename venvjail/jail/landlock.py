@@ -190,7 +190,8 @@ def create(
 def _allow(ruleset: int, fd: int, access: int) -> None:
     if not stat.S_ISDIR(os.fstat(fd).st_mode):
         access &= _FOR_FILES
-    syscalls.landlock_allow_beneath(ruleset, fd, access)
+    if access:  # the rest may be rights of newer kernels; a rule without any is refused (ENOMSG)
+        syscalls.landlock_allow_beneath(ruleset, fd, access)
 
 
 def restrict_flags() -> int:
