@@ -13,8 +13,9 @@ from fusefs.events import Event, Observer, Refused, Verdict
 from fusefs.nodes import Node, NodeTable, path_of
 from fusefs.tree import Attributes
 
-ENTRY_SECONDS = 1.0
-"""How long the kernel may trust a name or attributes: the host changes them behind its back."""
+ENTRY_SECONDS = 0.9
+"""How long the kernel may trust a name or attributes: the host changes them behind its back, and
+what it changes is to be seen within a second."""
 
 log = logging.getLogger("fusefs")
 

@@ -26,7 +26,7 @@ class Backing:
         self._home = os.path.realpath(home)
         self._store = store
         self._unseen: set[bytes] = set()
-        self._root = root
+        self.root = root
         root.opens = 1  # never forgotten, its descriptors never closed
         for layer, path in (("lower", self._home), ("upper", store)):
             fd = layers.open_root(path)
@@ -60,8 +60,8 @@ class Backing:
     def places_changed(self) -> None:
         """A directory moved or the rules changed: places are computed anew."""
         self.epoch += 1
-        self._root.place = Place(self.rules.root)
-        self._root.epoch = self.epoch
+        self.root.place = Place(self.rules.root)
+        self.root.epoch = self.epoch
 
     def place(self, node: HomeNode) -> Place:
         """Where ``node`` is in the rules."""

@@ -63,6 +63,11 @@ def hidden(*, exists: bool) -> Refused:
     return Refused(errno.ENOENT, Verdict.HIDDEN, exists=exists)
 
 
+def hides_something(error: BaseException | None) -> bool:
+    """Whether ``error`` says ENOENT of a name that the host has."""
+    return isinstance(error, Refused) and error.verdict is Verdict.HIDDEN and error.exists
+
+
 def read_only(path: bytes | None = None) -> Refused:
     """EROFS for a change of what the host owns; ``path`` as in `Refused`."""
     refusal = Refused(errno.EROFS, Verdict.READ_ONLY)

@@ -12,6 +12,7 @@ import errno
 import os
 import stat
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fusefs.layers import Identity
@@ -172,6 +173,9 @@ class NodeTable:
 
     def __len__(self) -> int:
         return len(self._nodes)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes.values())
 
     def __getitem__(self, number: int) -> Node:
         """The node with that number; raises ESTALE."""

@@ -19,9 +19,10 @@ from collections.abc import Sequence
 import pyfuse3
 
 from fusefs.answers import Requests, entry_attributes, log, no_entry, statfs_answer
-from fusefs.events import Observer
+from fusefs.events import Observer, hides_something
 from fusefs.handles import DirHandle, FileHandle, Handles
 from fusefs.nodes import Node, NodeTable
+from fusefs.replacing import KernelEntry, replace_rules
 from fusefs.rules import Rules
 from fusefs.transfer import sync, write_all
 from fusefs.tree import Changes, Entry, Opened
@@ -54,9 +55,9 @@ class Operations(pyfuse3.Operations):
         self._request = Requests(self._table, observer, trace)
         self._closed = False
 
-    def replace_rules(self, rules: Rules, never: tuple[bytes, ...]) -> None:
-        """New policy, at once: the kernel's own memory of names lasts a second longer."""
-        self._view.home.backing.replace_rules(rules, never)
+    def replace_rules(self, rules: Rules, never: tuple[bytes, ...]) -> list[KernelEntry]:
+        """New policy, at once; what the kernel remembers wrongly now is for `forget_entries`."""
+        return replace_rules(self._view.home.backing, self._table, rules, never)
 
     def never_look_at(self, mountpoint: bytes) -> None:
         """The view is about to be mounted there, on the host that it shows."""
@@ -80,7 +81,9 @@ class Operations(pyfuse3.Operations):
             with self._request("lookup", ctx.pid, parent, name):
                 return self._counted(parent.tree.lookup(parent, name))
         except pyfuse3.FUSEError as error:
-            if error.errno != errno.ENOENT:
+            # What is hidden is not to be remembered as absent: each program that looks for it is
+            # to be an event, and a rule that shows it acts at once.
+            if error.errno != errno.ENOENT or hides_something(error.__cause__):
                 raise
         return no_entry()
 

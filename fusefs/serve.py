@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pyfuse3
 
 from fusefs.operations import Operations
+from fusefs.replacing import KernelEntry
 
 _ADOPTED = "/dev/fd/"
 
@@ -77,3 +78,14 @@ def _is_empty_read(error: BaseException) -> bool:
     if inner is not None:
         return all(map(_is_empty_read, inner))
     return isinstance(error, BlockingIOError)
+
+
+def forget_entries(entries: Iterable[KernelEntry]) -> None:
+    """Make the kernel ask again for names that it remembers wrongly, soon after this returns.
+
+    A thread of pyfuse3's tells it: the kernel waits for requests on the same directory, which only
+    this thread can answer.  What is mounted on such a name is detached by the kernel
+    (d_invalidate() in fs/dcache.c), in every namespace.
+    """
+    for parent, name in entries:
+        pyfuse3.invalidate_entry_async(pyfuse3.InodeT(parent), name, ignore_enoent=True)

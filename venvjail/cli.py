@@ -89,7 +89,7 @@ def run(venv: str, command: tuple[str, ...]) -> int:
     if not words:
         raise click.UsageError("missing argument 'CMD...'")
     paths = _paths(venv)
-    return entry.execute(paths, words[0], active.run(paths, words))
+    return entry.execute(paths, words[0], active.run(paths, words), words)
 
 
 @group.command()
@@ -162,11 +162,84 @@ def remove(venv: str, yes: bool) -> None:
 @group.command()
 @_VENV
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def log(venv: str, as_json: bool) -> None:
+@click.option("--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
+@click.option("--sensitive", is_flag=True, help="Keys, credentials and other secrets only.")
+@click.option("--since", metavar="TIME", help="30m, 2h, 7d, 12:00 or 2026-01-31.")
+@click.option("--command", "text", default="", metavar="TEXT", help="Commands that contain TEXT.")
+@click.option("--suggest", is_flag=True, help="The config that would have shown it.")
+@click.option("--clear", is_flag=True, help="Forget everything.")
+def log(
+    venv: str,
+    as_json: bool,
+    follow: bool,
+    sensitive: bool,
+    since: str | None,
+    text: str,
+    suggest: bool,
+    clear: bool,
+) -> None:
     """Show what jailed programs were refused, the newest first."""
-    from venvjail.commands import log_view
+    import time
 
-    log_view.show(_paths(venv), as_json=as_json)
+    from venvjail.commands import log_view
+    from venvjail.commands import suggest as suggestions
+    from venvjail.commands.when import point_in_time
+
+    paths = _paths(venv)
+    begin = point_in_time(since, time.time()) if since else 0.0
+    selection = log_view.Selection(begin, sensitive, text)
+    if clear:
+        log_view.clear(paths)
+    elif suggest:
+        suggestions.suggest(paths, selection)
+    elif follow:
+        log_view.follow(paths, selection, as_json=as_json)
+    else:
+        log_view.show(paths, selection, as_json=as_json)
+
+
+@group.command()
+@_VENV
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option("--tree", is_flag=True, help="Draw the home as the jail sees it.")
+@click.option("--all", "everything", is_flag=True, help="Name what is hidden, do not count it.")
+def explain(venv: str, paths: tuple[str, ...], tree: bool, everything: bool) -> None:
+    """Say what the jail sees at a path, by which rule, and what would change it."""
+    from venvjail.commands import explain, home_tree
+
+    if not paths and not tree:
+        raise click.UsageError("missing argument 'PATH...'")
+    if tree:
+        home_tree.draw(_paths(venv), everything=everything)
+    if paths:
+        explain.explain(_paths(venv), paths, everything=everything)
+
+
+@group.command()
+@_VENV
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option("--from-log", is_flag=True, help="Ask for each path that the log suggests.")
+def allow(venv: str, paths: tuple[str, ...], from_log: bool) -> None:
+    """Let the jail see paths: edits the venv's config, and acts in a running jail."""
+    from venvjail.commands import allow, suggest
+    from venvjail.commands.log_view import Selection
+
+    if bool(paths) == from_log:
+        raise click.UsageError("give either 'PATH...' or '--from-log'")
+    if from_log:
+        suggest.ask(_paths(venv), Selection())
+    else:
+        allow.allow(_paths(venv), paths)
+
+
+@group.command()
+@_VENV
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+def hide(venv: str, paths: tuple[str, ...]) -> None:
+    """Hide paths from the jail: edits the venv's config, and acts in a running jail."""
+    from venvjail.commands import allow
+
+    allow.hide(_paths(venv), paths)
 
 
 def _paths(venv: str) -> VenvPaths:

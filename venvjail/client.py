@@ -43,21 +43,7 @@ class Status:
 
 def status(paths: VenvPaths) -> Status | None:
     """The running jail of a venv, or None when none runs."""
-    connection = connect(paths)
-    if connection is None:
-        return None
-    try:
-        connection.settimeout(_ANSWER_SECONDS)
-        connection.send(protocol.pack(protocol.STATUS, []))
-        message = connection.recv(protocol.LIMIT)
-    except TimeoutError:
-        raise JailError(
-            f"the jail of {paths.env} does not answer; end it: venvjail stop {paths.env}"
-        ) from None
-    except OSError:
-        return None  # it ended meanwhile
-    finally:
-        connection.close()
+    message = _ask(paths, protocol.STATUS)
     if not message:
         return None
     try:
@@ -65,6 +51,40 @@ def status(paths: VenvPaths) -> Status | None:
         return _parse(paths, json.loads(fields[0]))
     except (protocol.ProtocolError, ValueError):
         raise _of_another_version(paths) from None
+
+
+def reload(paths: VenvPaths) -> list[str] | None:
+    """Let the running jail read its config files now; None when none runs.
+
+    Returns the lines to be told: what cannot be used, and what does not act before the next start.
+    """
+    message = _ask(paths, protocol.RELOAD)
+    if not message:
+        return None
+    try:
+        _, fields = protocol.unpack(message)
+    except protocol.ProtocolError:
+        raise _of_another_version(paths) from None
+    return [os.fsdecode(field[1:]) for field in fields if field[:1] == protocol.NOTICE]
+
+
+def _ask(paths: VenvPaths, kind: bytes) -> bytes:
+    """The answer of the running jail; empty when none runs."""
+    connection = connect(paths)
+    if connection is None:
+        return b""
+    try:
+        connection.settimeout(_ANSWER_SECONDS)
+        connection.send(protocol.pack(kind, []))
+        return connection.recv(protocol.LIMIT)
+    except TimeoutError:
+        raise JailError(
+            f"the jail of {paths.env} does not answer; end it: venvjail stop {paths.env}"
+        ) from None
+    except OSError:
+        return b""  # it ended meanwhile
+    finally:
+        connection.close()
 
 
 def _parse(paths: VenvPaths, answer: dict[str, Any]) -> Status:

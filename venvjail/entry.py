@@ -20,7 +20,7 @@ from venvjail.layout import VenvPaths
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import NoReturn
 
     Prepare = Callable[["Environment"], list[str]]
@@ -32,6 +32,9 @@ Environment = dict[bytes, bytes]
 _NEW_SHELL = "activate-new-shell"
 _ANSWER_SECONDS = 30.0
 _ATTEMPTS = 10
+#: Of a failed command's arguments so many are looked at, and none that is too long for a path.
+_MOST_WORDS = 24
+_PATH_MAX = 4096
 _ENOMEM = 12
 
 
@@ -52,18 +55,21 @@ def _status(venv: str, script: str, arguments: list[str]) -> int:
 
             return execute(paths, "shell", shell(paths))
         path = f"{paths.bin}/{name}"
-        return execute(paths, path, lambda _environment: [path, *arguments])
+        return execute(paths, path, lambda _environment: [path, *arguments], arguments)
     except UserError as error:
         say(syscalls.encode(str(error)))
         return error.exit_status
 
 
-def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
+def execute(
+    paths: VenvPaths, command: str, prepare: "Prepare", arguments: "Sequence[str]" = ()
+) -> int:
     """Run a command in the jail; its exit status, or this process dies the death it died.
 
     ``command`` is its name for the audit.  ``prepare`` is called in the jail with the command's
     environment, which it may change, and returns the command line, whose first word is a path or
-    a name to be found in PATH.  Raises JailError where the jail cannot be joined: nothing has been
+    a name to be found in PATH.  ``arguments`` are looked through for hidden paths when the
+    command fails.  Raises JailError where the jail cannot be joined: nothing has been
     run then.
     """
     _refuse_root()
@@ -93,7 +99,7 @@ def execute(paths: VenvPaths, command: str, prepare: "Prepare") -> int:
     for fd, _ in answer.namespaces:
         posix.close(fd)
     status = job.accompany(child)
-    _say_done(answer.lease)
+    _say_done(answer.lease, status, directory, arguments)
     return job.end_like(status)
 
 
@@ -342,17 +348,23 @@ def _run(command: list[str], environment: Environment) -> int:
     return 126
 
 
-def _say_done(lease: _socket.socket) -> None:
+def _say_done(
+    lease: _socket.socket, status: int, directory: bytes, arguments: "Sequence[str]"
+) -> None:
     """Wait until the host's ``venv/bin`` shows what the command installed, but not for long.
 
-    What the supervisor has to say about the command comes with its answer.
+    And print what the supervisor has to tell of the command.
     """
+    fields = [b"%d" % status, directory]
+    if status:
+        words = [syscalls.encode(word) for word in arguments[:_MOST_WORDS]]
+        fields += [word for word in words if len(word) <= _PATH_MAX]
     try:
         lease.settimeout(5.0)
-        lease.send(protocol.pack(protocol.DONE, []))
-        message = lease.recv(protocol.LIMIT)
-    except OSError:
+        lease.send(protocol.pack(protocol.DONE, fields))
+        _, answer = protocol.unpack(lease.recv(protocol.LIMIT))
+    except (OSError, protocol.ProtocolError):
         return  # the jail has ended; the next start brings venv/bin up to date
-    for field in protocol.unpack(message)[1] if message else ():
+    for field in answer:
         if field[:1] == protocol.NOTICE:
             say(field[1:])

@@ -43,10 +43,15 @@ class Caller:
     __slots__ = ("_mask", "_sigchld", "_tether")
 
     def __init__(self) -> None:
-        """Block what ``accompany`` waits for; before the fork."""
+        """To be made before the fork.
+
+        Blocks SIGCHLD alone: a signal to our group that comes while others were blocked would be
+        pending here and lost for the command, which inherits no pending ones.  What is not blocked
+        is taken before the fork or by both (copy_process() in kernel/fork.c).
+        """
         self._sigchld = _signal.getsignal(_signal.SIGCHLD)
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # ignored, children reap themselves
-        self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _WAITED)
+        self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGCHLD})
         self._tether = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
 
     def restore_signals(self) -> None:
@@ -91,11 +96,13 @@ def lead(terminal: int) -> None:
     entry's has no number in the jail, and dash would fail to give it the terminal at its end.
     """
     posix.setpgid(0, 0)
-    posix.tcsetpgrp(terminal, posix.getpid())  # SIGTTOU is blocked
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGTTOU})  # until ``restore_signals``
+    posix.tcsetpgrp(terminal, posix.getpid())
 
 
 def accompany(child: int) -> int:
     """Wait for ``child`` to end, stopping and continuing with it; its wait status."""
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, _WAITED)
     group = posix.getpgrp()
     terminal = foreground_terminal(group)
     modes = _modes(terminal)

@@ -17,19 +17,24 @@ MAX_DESCRIPTORS = 8
 JOIN = b"J"
 """Entry to supervisor: join the jail.  Fields: home, command, names of environment variables."""
 DONE = b"D"
-"""Entry to supervisor: the command has ended; answered when ``venv/bin`` is up to date.
+"""Entry to supervisor: the command has ended.
 
-The answer's fields are NOTICEs."""
+Fields: its status as of waitpid(2), its working directory, its arguments if it failed.  Answered
+when ``venv/bin`` is up to date, with a NOTICE field for each line to be printed."""
 STATUS = b"S"
 """Command line to supervisor: one field of JSON comes back, the audit has been written."""
 STOP = b"X"
 """Command line to supervisor: end the jail; the connection closes when it has ended."""
+RELOAD = b"R"
+"""Command line to supervisor: read the config files now.
+
+The answer has a NOTICE field for each line to be printed."""
 OK = b"O"
 """Supervisor's answer."""
 ERROR = b"E"
 """Supervisor's refusal.  Field: one line for the user."""
 
-# The fields of an answer to JOIN start with a byte that says what they are.
+# The fields of an answer to JOIN or DONE start with a byte that says what they are.
 NAMESPACE = b"n"
 """The CLONE_NEW* flag, decimal, of the next descriptor that came with the message."""
 RULESET = b"r"

@@ -210,3 +210,12 @@ class TestStreamsOpenedAnew:
         argv = [jail.bin / "python", "-c", STREAMS]
         null = Path("/dev/null")
         assert run_redirected(jail.home, argv, stdin=null, stdout=null) == "to stderr\n"
+
+
+def test_supervisor_has_confined_itself(jail: JailedVenv) -> None:
+    """What a confined one can do is in ``tests/ops``; that this one is, its no_new_privs shows."""
+    jail.python("pass")
+    status = jail.status
+    assert status is not None
+    lines = Path(f"/proc/{status.supervisor}/status").read_text(encoding="utf-8").splitlines()
+    assert "NoNewPrivs:\t1" in lines

@@ -190,7 +190,9 @@ for pid in filter(str.isdecimal, os.listdir("/proc")):
 def test_no_descriptor_leads_to_the_supervisor(jail: JailedVenv) -> None:
     assert jail.python(SOCKETS) == "1 shut"
     supervisor = jail.status.supervisor if jail.status else 0
-    links = [os.readlink(f"/proc/{supervisor}/fd/{fd}") for fd in os.listdir(f"/proc/{supervisor}/fd")]
+    links = [
+        os.readlink(f"/proc/{supervisor}/fd/{fd}") for fd in os.listdir(f"/proc/{supervisor}/fd")
+    ]
     assert any(link.startswith("socket:") for link in links)
 
 

@@ -26,12 +26,12 @@ ERRORS = {
     "unknown section": (
         "\n[hom]\n",
         ':2: unknown section "hom", did you mean home?; expected home, filesystem, project, proc, '
-        "run, dev, environment, network, limits or jail",
+        "run, dev, environment, network, limits, audit or jail",
     ),
     "unknown section far from all": (
         "[zzz]",
         ':1: unknown section "zzz"; expected home, filesystem, project, proc, run, dev, '
-        "environment, network, limits or jail",
+        "environment, network, limits, audit or jail",
     ),
     "unknown key": (
         "[home]\nalow = []",
@@ -61,7 +61,7 @@ ERRORS = {
     "unknown section, twice over": (
         "[[hide]]",
         ':1: unknown section "hide"; expected home, filesystem, project, proc, run, dev, '
-        "environment, network, limits or jail",
+        "environment, network, limits, audit or jail",
     ),
     "section twice over": (
         "\n[[home]]\n",

@@ -140,6 +140,8 @@ TOML_VALUES = {
     "network.publish": list_of(st.tuples(PORTS, PORTS).map(ports), unique_by=host_port),
     "limits.processes": st.integers(1, 2**22).map(str),
     "limits.memory": st.integers(2**24, 2**63 - 1).map(str),
+    "audit.sensitive": list_of(written(PATHS)),
+    "audit.expected": list_of(written(PATHS)),
     "jail.linger": st.floats(0, 31536000).map(repr),
     "jail.user_namespaces": SWITCHES,
     "jail.notice": SWITCHES,

@@ -187,6 +187,14 @@ class Jail:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """``[audit]``: paths relative to the home."""
+
+    sensitive: tuple[Item, ...]
+    expected: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The effective configuration: defaults, then the user's file, then the venv's."""
 
@@ -199,4 +207,5 @@ class Config:
     environment: Environment
     network: Network
     limits: Limits
+    audit: Audit
     jail: Jail

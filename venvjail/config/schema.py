@@ -258,8 +258,8 @@ SECTIONS = (
                 values.PROCESSES,
                 None,
                 "4096",
-                "Processes and threads together.  Init is one of them, and so is the stand-in on the "
-                "host of each command that runs.",
+                "Processes and threads together.  Init is one of them, and so is the stand-in on "
+                "the host of each command that runs.",
             ),
             _one(
                 "memory",
@@ -268,6 +268,31 @@ SECTIONS = (
                 '"8G"',
                 "Memory, with what is in `/tmp` and `/dev/shm` of the jail; a number of bytes or a "
                 "size with K, M, G or T.",
+            ),
+        ),
+    ),
+    Section(
+        "audit",
+        config.Audit,
+        "What `venvjail log` marks and a command tells at its end. Paths are relative to the home. "
+        "Keys, credentials, browser profiles, wallets and their like are known; "
+        "`venvjail/config/sensitive.py` lists them, with the reasons.",
+        (
+            _list(
+                "sensitive",
+                paths.HOME_HIDE,
+                (),
+                '["Documents/taxes", ".config/acme"]',
+                "Further places, with all below them, that no program should look for. It changes "
+                "nothing in what a jail sees.",
+            ),
+            _list(
+                "expected",
+                paths.HOME_HIDE,
+                (),
+                '[".aws"]',
+                "Places that the programs of this venv look for with your knowledge: still hidden "
+                "and still in the log, but not told of.",
             ),
         ),
     ),

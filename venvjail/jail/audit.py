@@ -1,184 +1,134 @@
-"""Supervisor (host's namespaces): the record of what jailed programs were refused.
+"""Supervisor (host's namespaces): take note of what jailed programs were refused.
 
-One row for each (program, operation, path, verdict), with a count and the first and last time:
-bounded, however often a program asks.  Rows are written in batches, so that the view never waits
-for the disk, and at most a second is lost when the supervisor dies.
+Called by the view for each event, so it touches no disk: notes are put together by (executable,
+operation, path, verdict) and written in batches by a worker thread.  At most half a second is lost
+when the supervisor dies.
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-import shlex
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import trio
 
 from fusefs.events import Event, Verdict
-from venvjail.errors import UserError
+from venvjail.jail.audit_store import Refusal, Writer
+from venvjail.jail.programs import Programs, text
+from venvjail.jail.sensitivity import Sensitivity
 
-log = logging.getLogger("venvjail.jail.audit")
+if TYPE_CHECKING:
+    from venvjail.config.sensitive import Sensitive
+    from venvjail.jail.programs import Program
 
 _BATCH_SECONDS = 0.5
-#: Different (program, operation, path, verdict) held between two batches; more are only counted.
+#: Different notes held between two batches; further ones are dropped, sensitive ones much later.
 _PENDING_LIMIT = 5_000
-#: Rows kept on disk; the oldest go first.
-_ROW_LIMIT = 50_000
-_TEXT_LIMIT = 4_096
+_SENSITIVE_LIMIT = 2 * _PENDING_LIMIT
+_PATH_LIMIT = 1024
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS refusal (
-    exe TEXT NOT NULL,
-    operation TEXT NOT NULL,
-    path TEXT NOT NULL,
-    verdict TEXT NOT NULL,
-    command TEXT NOT NULL,
-    pid INTEGER NOT NULL,
-    count INTEGER NOT NULL,
-    first REAL NOT NULL,
-    last REAL NOT NULL,
-    PRIMARY KEY (exe, operation, path, verdict)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS refusal_last ON refusal (last);
-"""
+Alarm = Callable[["Sensitive", str, bool, "Program", Sensitivity], None]
+"""Told of a look for a hidden sensitive place: the place, the path relative to the home, whether
+the host has it, who looked, and what is sensitive at present."""
 
-_UPSERT = """
-INSERT INTO refusal
-VALUES (:exe, :operation, :path, :verdict, :command, :pid, :count, :first, :last)
-ON CONFLICT (exe, operation, path, verdict) DO UPDATE SET
-    count = count + excluded.count, last = excluded.last,
-    command = excluded.command, pid = excluded.pid
-"""
-
-_TRIM = """
-DELETE FROM refusal WHERE (exe, operation, path, verdict) IN (
-    SELECT exe, operation, path, verdict FROM refusal ORDER BY last DESC LIMIT -1 OFFSET ?
-)
-"""
-
-
-@dataclass
-class Refusal:
-    """What one program was refused at one path; times are seconds since the epoch."""
-
-    exe: str
-    operation: str
-    path: str
-    verdict: str
-    command: str
-    pid: int
-    count: int
-    first: float
-    last: float
-
-
-_Key = tuple[str, str, str, str]
+_Key = tuple[str, str, bytes, str]
 
 
 class Recorder:
-    """Collects events of the view and writes them to the database at ``path``.
+    """Collects events of the view and writes them by ``writer``.
 
-    ``executable`` tells which program a pid runs.
+    ``home`` is the path that the view's ``home/`` has in the jail; ``alarm`` hears of looks for
+    sensitive places.
     """
 
-    def __init__(self, path: str, home: str, executable: Callable[[int], str | None]) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        home: str,
+        programs: Programs,
+        sensitivity: Sensitivity,
+        alarm: Alarm,
+    ) -> None:
+        self.sensitivity = sensitivity
         self._home = home
-        self._executable = executable
+        self._programs = programs
+        self._alarm = alarm
         self._pending: dict[_Key, Refusal] = {}
         self._waiting = trio.Event()
-        self._database = _open(path)
+        self._writing = trio.Lock()
+        self._writer = writer
 
     def observe(self, event: Event) -> None:
-        """Take note of one event; called by the view for each, so it touches no disk."""
-        if event.verdict is Verdict.HIDDEN and not event.exists:
+        """Take note of one event; one about a name that nobody has counts if it is sensitive."""
+        hidden = event.verdict is Verdict.HIDDEN
+        place = self._place(event.path)
+        if hidden and not event.exists and place is None:
             return  # looked for, and the host has none either: nothing was refused
-        exe = _text(os.fsencode(self._executable(event.pid) or "?"))
-        key = (exe, event.operation, self._display(event.path), event.verdict.value)
+        program = self._programs.of(event.pid)
+        self._note(event, program, place)
+        if hidden and place is not None:
+            relative = text(event.path, _PATH_LIMIT)[len("home/") :]
+            self._alarm(place, relative, event.exists, program, self.sensitivity)
+
+    def _place(self, path: bytes) -> Sensitive | None:
+        if not path.startswith(b"home/"):
+            return None
+        return self.sensitivity.place(path[len(b"home/") :].decode("utf-8", "surrogateescape"))
+
+    def _note(self, event: Event, program: Program, place: Sensitive | None) -> None:
+        key = (program.exe, event.operation, event.path, event.verdict.value)
         now = time.time()
         refusal = self._pending.get(key)
         if refusal is not None:
             refusal.count += 1
             refusal.last = now
-        elif len(self._pending) < _PENDING_LIMIT:
-            self._pending[key] = Refusal(*key, _command(event.pid), event.pid, 1, now, now)
+        elif len(self._pending) < (_PENDING_LIMIT if place is None else _SENSITIVE_LIMIT):
+            self._pending[key] = Refusal(
+                exe=program.exe,
+                operation=event.operation,
+                path=self._display(event.path),
+                verdict=event.verdict.value,
+                command=program.command,
+                pid=program.jail_pid,
+                host_pid=program.pid,
+                sensitive="" if place is None else place.kind,
+                on_host=event.exists,
+                count=1,
+                first=now,
+                last=now,
+            )
             self._waiting.set()
 
     def _display(self, path: bytes) -> str:
         """``home/.ssh`` of the view as the jail spells it, ``/home/alice/.ssh``."""
-        text = _text(path)
-        if text == "home" or text.startswith("home/"):
-            return self._home + text[len("home") :]
-        return "/" + text
+        shown = text(path, _PATH_LIMIT)
+        if shown == "home" or shown.startswith("home/"):
+            return self._home + shown[len("home") :]
+        return "/" + shown
 
     async def write_batches(self) -> None:
         """Write what is pending, twice a second at most and never while nothing happens."""
         while True:
             await self._waiting.wait()
-            self._waiting = trio.Event()
-            self.flush()
+            await self.flush()
             await trio.sleep(_BATCH_SECONDS)
 
-    def flush(self) -> None:
-        """Write what is pending; a database that cannot be written is logged, the view goes on."""
-        rows = [vars(refusal) for refusal in self._pending.values()]
+    async def flush(self) -> None:
+        """Write what is pending now."""
+        async with self._writing:
+            batch = self._take()
+            # Not cancelled half-way, nor left to run: `close` uses the same connection.
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(self._writer.write, batch)
+
+    def _take(self) -> list[Refusal]:
+        self._waiting = trio.Event()
+        batch = list(self._pending.values())
         self._pending = {}
-        try:
-            with self._database:
-                self._database.executemany(_UPSERT, rows)
-                self._database.execute(_TRIM, (_ROW_LIMIT,))
-        except sqlite3.Error as error:
-            log.error("the audit cannot be written: %s", error)
+        return batch
 
     def close(self) -> None:
-        self.flush()
-        self._database.close()
-
-
-def read(path: str) -> Iterator[Refusal]:
-    """All refusals, the newest first; none where no jail has run yet."""
-    if not os.path.exists(path):
-        return
-    with contextlib.closing(_open(path)) as database:
-        columns = "exe, operation, path, verdict, command, pid, count, first, last"
-        for row in database.execute(f"SELECT {columns} FROM refusal ORDER BY last DESC"):
-            yield Refusal(*row)
-
-
-def _open(path: str) -> sqlite3.Connection:
-    """The database at ``path``, made where it is missing; UserError where it is none."""
-    try:
-        return _prepared(sqlite3.connect(path, timeout=5))
-    except sqlite3.Error as error:
-        word = shlex.quote(path)
-        raise UserError(
-            f"{path}: the log cannot be used ({error}); move it away: mv {word} {word}.damaged"
-        ) from error
-
-
-def _prepared(database: sqlite3.Connection) -> sqlite3.Connection:
-    # Readers do not block the writer, and a crash loses no committed batch; sqlite.org/wal.html.
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = NORMAL")
-    # Not in /var/tmp, where the supervisor may not write.
-    database.execute("PRAGMA temp_store = MEMORY")
-    database.executescript(_SCHEMA)
-    return database
-
-
-def _command(pid: int) -> str:
-    """The command line of a process, ``?`` for one that has ended."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            words = file.read(_TEXT_LIMIT).split(b"\0")
-    except OSError:
-        return "?"
-    return _text(b" ".join(words).strip())
-
-
-def _text(raw: bytes) -> str:
-    """For a database of UTF-8: undecodable bytes are shown as escapes."""
-    return raw[:_TEXT_LIMIT].decode("utf-8", "backslashreplace")
+        """Write what is left; no task may be writing any more."""
+        self._writer.write(self._take())
+        self._writer.close()

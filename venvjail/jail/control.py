@@ -11,6 +11,7 @@ import logging
 import os
 import select
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -18,6 +19,7 @@ import trio
 from venvjail import protocol
 from venvjail.jail import landlock, peer, withheld
 from venvjail.jail.channel import namespaces
+from venvjail.jail.hints import hint
 from venvjail.layout import VenvPaths
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("venvjail.jail.control")
 
 _BACKLOG = 128
-_NOT_TRUSTED = b"this jail can be used only from the container or PID namespace that it was started in"
+_HINT_SECONDS = 1.0
+_NOT_TRUSTED = b"this jail can be used only from the container or PID namespace it was started in"
 
 
 def listen(paths: VenvPaths) -> socket.socket:
@@ -92,13 +95,17 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
                         jail.take_lease(pid)
                 elif kind == protocol.DONE:
                     jail.entries.sync()
-                    lines = jail.take_unsaid()
+                    lines = [*jail.take_unsaid(), *jail.alarms_of(pid), *await _hints(jail, fields)]
                     if jail.changes.is_quick:
                         lines += jail.changes.appeared()
                     connection.send(protocol.pack(protocol.OK, _notices(lines)))
                 elif kind == protocol.STATUS:
-                    jail.recorder.flush()  # so that the peer can read what was refused up to now
+                    # So that the peer can read what was refused up to now.
+                    await jail.recorder.flush()
                     connection.send(protocol.pack(protocol.OK, [await _status(jail)]))
+                elif kind == protocol.RELOAD:
+                    jail.live.reload()
+                    connection.send(protocol.pack(protocol.OK, _notices(jail.live.notices())))
                 elif kind == protocol.STOP:
                     log.info("stopped by process %d", pid)
                     scope.cancel()  # the peer waits for the end of this process
@@ -110,6 +117,18 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
         finally:
             if joined:
                 jail.end_lease(pid)
+
+
+async def _hints(jail: Jail, fields: list[bytes]) -> list[str]:
+    """What may have made a command fail; looks at the host's files, so not for long."""
+    if len(fields) < 3 or fields[0] == b"0" or not jail.live.config.jail.notice.value:
+        return []
+    directory, *words = (os.fsdecode(field) for field in fields[1:])
+    look = partial(hint, jail.prepared, jail.live.config, directory, words)
+    line = None
+    with trio.move_on_after(_HINT_SECONDS):
+        line = await trio.to_thread.run_sync(look, abandon_on_cancel=True)
+    return [] if line is None else [line]
 
 
 def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
@@ -126,7 +145,8 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
         )
         connection.send(protocol.pack(protocol.ERROR, [os.fsencode(line)]))
         return False
-    decision = jail.environment.decide([os.fsdecode(name) for name in names])
+    jail.live.reload()  # what was edited just before this command holds for it
+    decision = jail.live.environment.decide([os.fsdecode(name) for name in names])
     answer = [
         protocol.NAMESPACE + str(flag).encode() for flag, _ in namespaces(jail.prepared.config)
     ]
@@ -144,8 +164,8 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
     answer += [
         protocol.ASSIGN + os.fsencode(f"{name}={value}") for name, value in decision.assign.items()
     ]
-    answer += _notices(jail.take_unsaid())
-    if jail.prepared.config.jail.notice.value:
+    answer += _notices([*jail.take_unsaid(), *jail.live.notices()])
+    if jail.live.config.jail.notice.value:
         answer += _notices(withheld.news(facts.paths, decision.withheld))
     socket.send_fds(connection, [protocol.pack(protocol.OK, answer)], descriptors)
     return True
@@ -174,6 +194,6 @@ async def _status(jail: Jail) -> bytes:
             "project": facts.project,
             "writable": facts.writable,
             "tmp": facts.tmp,
-            "linger": jail.prepared.config.jail.linger.value,
+            "linger": jail.live.config.jail.linger.value,
         }
     ).encode()

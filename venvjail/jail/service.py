@@ -20,9 +20,12 @@ import trio
 from fusefs.operations import Operations
 from fusefs.serve import serve
 from fusefs.view import raise_descriptor_limit
-from venvjail.config.environment import EnvironmentRules
+from venvjail.config.model import Config
 from venvjail.errors import EXIT_NO_JAIL, UserError
-from venvjail.jail import audit, binwatch, control, landlock, logs, placeholders, policy
+from venvjail.jail import binwatch, control, landlock, logs, placeholders, policy
+from venvjail.jail.alarms import Alarms
+from venvjail.jail.audit import Recorder
+from venvjail.jail.audit_store import Writer
 from venvjail.jail.changes import Changes, load_unsaid, save_unsaid
 from venvjail.jail.channel import (
     ADOPTED,
@@ -35,6 +38,9 @@ from venvjail.jail.channel import (
     namespaces,
 )
 from venvjail.jail.decisions import Prepared, take_over
+from venvjail.jail.live import LivePolicy
+from venvjail.jail.programs import Programs
+from venvjail.jail.sensitivity import Sensitivity
 from venvjail.jail.witness import Witness
 from venvjail.layout import VenvPaths
 
@@ -53,12 +59,13 @@ class Jail:
 
     prepared: Prepared
     channel: socket.socket
-    recorder: audit.Recorder
-    environment: EnvironmentRules
+    recorder: Recorder
+    alarms: Alarms
     entries: binwatch.Entries
     changes: Changes
     unsaid: list[str]
     """Lines for the user that wait for a command, on whose terminal to say them."""
+    live: LivePolicy = field(init=False)
     init_pid: int = 0
     namespaces: list[int] = field(default_factory=list)
     ruleset: int | None = None
@@ -76,11 +83,22 @@ class Jail:
 
     def take_lease(self, entry: int) -> None:
         self.leases.append(entry)
+        self.alarms.joined(entry)
         self._leases_changed()
 
     def end_lease(self, entry: int) -> None:
         self.leases.remove(entry)
+        self.alarms.left(entry)
         self._leases_changed()
+
+    def alarms_of(self, entry: int) -> list[str]:
+        """What to tell whoever ran the command of ``entry``, which has ended."""
+        return self.alarms.told(entry) if self.live.config.jail.notice.value else []
+
+    def obey(self, config: Config) -> None:
+        """A config is in force from now on."""
+        self.recorder.sensitivity = Sensitivity.of(config)
+        self._leases_changed()  # how long an empty jail stays may have changed
 
     def _leases_changed(self) -> None:
         self.changed.set()
@@ -130,8 +148,8 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
         held = prepared.placeholders
         witness = Witness()
         landlock.confine(landlock.supervisor_grants(paths, held))
-        recorder = audit.Recorder(prepared.paths.audit, prepared.facts.home, witness.executable)
-        trio.run(_main, prepared, recorder, channel, builder_pid, lock, ready)
+        jail = _jail(prepared, channel, witness)
+        trio.run(_main, jail, builder_pid, lock, ready)
     except UserError as error:
         _say_failed(ready, str(error), error.exit_status)
         return 1
@@ -179,25 +197,31 @@ def _failure(message: bytes) -> NotBuiltError:
     return NotBuiltError(message[4:].decode("utf-8", "surrogateescape"), int(message[1:4]))
 
 
-async def _main(
-    prepared: Prepared,
-    recorder: audit.Recorder,
-    channel: socket.socket,
-    builder_pid: int,
-    lock: int,
-    ready: int,
-) -> None:
-    jail = Jail(
+def _jail(prepared: Prepared, channel: socket.socket, witness: Witness) -> Jail:
+    alarms = Alarms(prepared.paths.env)
+    recorder = Recorder(
+        Writer(prepared.paths.audit),
+        prepared.facts.home,
+        Programs(witness.executable),
+        Sensitivity.of(prepared.config),
+        alarms.heard,
+    )
+    return Jail(
         prepared,
         channel,
         recorder,
-        EnvironmentRules(prepared.config.environment),
+        alarms,
         binwatch.Entries(prepared.paths, prepared.record),
         Changes(prepared),
         load_unsaid(prepared.paths),
     )
+
+
+async def _main(jail: Jail, builder_pid: int, lock: int, ready: int) -> None:
+    prepared = jail.prepared
     settings = policy.view_settings(prepared.config, prepared.facts, prepared.record)
-    operations = Operations(settings, recorder.observe)
+    operations = Operations(settings, jail.recorder.observe)
+    jail.live = LivePolicy(prepared, operations, jail.obey)
     try:
         failure = await _live(jail, operations, builder_pid, lock, ready)
     finally:
@@ -219,6 +243,7 @@ async def _live(
         listener = control.listen(jail.prepared.paths)
         scope = nursery.cancel_scope
         nursery.start_soon(jail.entries.watch)
+        nursery.start_soon(jail.live.watch)
         nursery.start_soon(jail.recorder.write_batches)
         nursery.start_soon(control.serve, jail, listener, scope)
         nursery.start_soon(_cancel_on_signal, scope)
@@ -297,7 +322,7 @@ async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.Can
             continue
         if not jail.changes.is_quick:
             jail.unsaid += await trio.to_thread.run_sync(jail.changes.appeared)
-        linger = jail.prepared.config.jail.linger.value
+        linger = jail.live.config.jail.linger.value
         if jail.changes.stale:
             linger = min(linger, _STALE_SECONDS)
         with trio.move_on_after(linger):

@@ -1,0 +1,216 @@
+"""The audit: what becomes a row, how rows are put together, and that they stay few."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from fusefs.events import Event, Verdict
+from venvjail.config.sensitive import SENSITIVE
+from venvjail.errors import UserError
+from venvjail.jail import audit_store
+from venvjail.jail.audit import Recorder
+from venvjail.jail.audit_store import Reader, Refusal, Writer
+from venvjail.jail.programs import Program, Programs, ancestors, text
+from venvjail.jail.sensitivity import Sensitivity
+
+HOME = "/home/alice"
+
+
+class Heard:
+    """An alarm that remembers."""
+
+    def __init__(self) -> None:
+        self.paths: list[tuple[str, bool]] = []
+
+    def __call__(
+        self, place: object, path: str, exists: bool, program: Program, known: Sensitivity
+    ) -> None:
+        self.paths.append((path, exists))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    return str(tmp_path / "audit.sqlite")
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture
+def recorder(database: str, heard: Heard) -> Iterator[Recorder]:
+    programs = Programs(lambda _pid: "/usr/bin/prog")
+    made = Recorder(Writer(database), HOME, programs, Sensitivity(SENSITIVE), heard)
+    yield made
+    made.close()
+
+
+def event(
+    path: str, verdict: Verdict = Verdict.HIDDEN, *, exists: bool = True, pid: int = 0
+) -> Event:
+    return Event("lookup", os.fsencode(path), verdict, pid or os.getpid(), 2, exists)
+
+
+def rows(recorder: Recorder, database: str) -> list[Refusal]:
+    trio.run(recorder.flush)
+    return audit_store.read(database)
+
+
+def test_looks_are_counted_not_repeated(recorder: Recorder, database: str) -> None:
+    for _ in range(3):
+        recorder.observe(event("home/docs"))
+    [before] = rows(recorder, database)
+    recorder.observe(event("home/docs"))
+    [row] = rows(recorder, database)
+    assert (before.count, row.count) == (3, 4)
+    assert row.first == before.first < before.last < row.last
+    assert row.path == f"{HOME}/docs"
+    assert (row.exe, row.operation, row.verdict) == ("/usr/bin/prog", "lookup", "hidden")
+    assert row.host_pid == os.getpid()
+    assert "pytest" in row.command
+    assert (row.sensitive, row.on_host) == ("", True)
+
+
+def test_a_missing_name_counts_only_if_it_is_sensitive(
+    recorder: Recorder, database: str, heard: Heard
+) -> None:
+    recorder.observe(event("home/.config/absent", exists=False))
+    recorder.observe(event("home/.bitcoin", exists=False))
+    [row] = rows(recorder, database)
+    assert (row.path, row.sensitive, row.on_host) == (f"{HOME}/.bitcoin", "wallet", False)
+    assert heard.paths == [(".bitcoin", False)]
+
+
+def test_only_looks_for_what_is_hidden_alarm(recorder: Recorder, heard: Heard) -> None:
+    recorder.observe(event("home/.ssh/known_hosts", Verdict.REDIRECTED))
+    recorder.observe(event("home/docs"))
+    recorder.observe(event("proc/kcore", Verdict.DENIED))
+    assert heard.paths == []
+    recorder.observe(event("home/.ssh"))
+    assert heard.paths == [(".ssh", True)]
+
+
+def test_bytes_that_are_no_text(recorder: Recorder, database: str) -> None:
+    recorder.observe(event(os.fsdecode(b"home/\xff\x1b[2J")))
+    [row] = rows(recorder, database)
+    assert row.path == f"{HOME}/\\xff\x1b[2J"
+
+
+def test_what_is_long_loses_its_middle() -> None:
+    assert text(b"a" * 500 + b"b" * 500, 100) == "a" * 50 + "..." + "b" * 50
+
+
+def test_a_flood_between_two_batches_is_bounded(recorder: Recorder) -> None:
+    for number in range(20_000):
+        recorder.observe(event(f"home/{number}"))
+    recorder.observe(event("home/.ssh"))
+    assert len(recorder._pending) == 5_001
+
+
+def test_a_flood_does_not_wash_sensitive_rows_away(database: str) -> None:
+    writer = Writer(database, row_limit=50)
+    writer.write([_refusal("/home/alice/.ssh", "SSH keys", last=1.0)])
+    for number in range(20):
+        writer.write([_refusal(f"/x/{number}/{n}", "", last=10.0 + number) for n in range(20)])
+    writer.close()
+    kept = audit_store.read(database)
+    assert len(kept) <= 60
+    assert kept[-1].path == "/home/alice/.ssh"
+
+
+def test_without_that_rule_it_would_be_washed_away(database: str) -> None:
+    writer = Writer(database, row_limit=50)
+    writer.write([_refusal("/home/alice/docs", "", last=1.0)])
+    for number in range(20):
+        writer.write([_refusal(f"/x/{number}/{n}", "", last=10.0 + number) for n in range(20)])
+    writer.close()
+    assert "/home/alice/docs" not in [row.path for row in audit_store.read(database)]
+
+
+def test_a_batch_survives_a_crash(database: str) -> None:
+    pid = os.fork()
+    if pid == 0:
+        Writer(database).write([_refusal("/home/alice/.ssh", "SSH keys", last=1.0)])
+        os.kill(os.getpid(), 9)
+    os.waitpid(pid, 0)
+    assert [row.path for row in audit_store.read(database)] == ["/home/alice/.ssh"]
+
+
+def test_a_damaged_database_is_put_aside_by_the_writer(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(database).write_bytes(b"no database\n" * 1000)
+    with pytest.raises(UserError, match="the log cannot be used"), Reader(database) as reader:
+        reader.rows()
+    writer = Writer(database)
+    writer.write([_refusal("/x", "", last=1.0)])
+    writer.close()
+    assert "is damaged" in caplog.text
+    assert len(audit_store.read(database)) == 1
+    assert Path(database + ".damaged").exists()
+
+
+def test_a_database_of_another_layout(database: str) -> None:
+    with sqlite3.connect(database) as old:
+        old.execute("CREATE TABLE refusal (exe TEXT)")
+    old.close()
+    assert audit_store.read(database) == []
+    Writer(database).close()
+    assert audit_store.read(database) == []
+
+
+def test_clearing(database: str) -> None:
+    writer = Writer(database)
+    writer.write([_refusal("/x", "", last=1.0)])
+    with Reader(database) as reader:
+        reader.clear()
+        assert reader.rows() == []
+    writer.close()
+
+
+def test_no_database_has_no_rows(tmp_path: Path) -> None:
+    assert audit_store.read(str(tmp_path / "none")) == []
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_process_is_looked_at_once_for_many_events() -> None:
+    looks: list[int] = []
+    now = [0.0]
+
+    def executable(pid: int) -> str:
+        looks.append(pid)
+        return "/usr/bin/prog"
+
+    programs = Programs(executable, lambda: now[0])
+    for _ in range(100):
+        programs.of(os.getpid())
+    assert looks == [os.getpid()]
+    now[0] += 0.02  # it may have called exec(2) since
+    programs.of(os.getpid())
+    assert len(looks) == 2
+
+
+def test_the_memory_of_processes_is_bounded() -> None:
+    programs = Programs(lambda _pid: None, lambda: 0.0)
+    for pid in range(2**22 + 1, 2**22 + 1000):  # beyond PID_MAX_LIMIT: nobody has these
+        programs.of(pid)
+    assert len(programs._seen) <= 256
+
+
+@pytest.mark.parametrize("pid", [0, 2**22 + 1])
+def test_a_process_that_nobody_sees(pid: int) -> None:
+    asked: Callable[[int], str | None] = lambda _pid: None  # noqa: E731
+    assert Programs(asked).of(pid) == Program("?", "?", pid, 0)
+
+
+def test_ancestors_lead_to_the_parent() -> None:
+    assert ancestors(os.getpid())[:2] == [os.getpid(), os.getppid()]
+
+
+def _refusal(path: str, sensitive: str, *, last: float) -> Refusal:
+    return Refusal("/bin/x", "lookup", path, "hidden", "x", 1, 2, sensitive, True, 1, last, last)

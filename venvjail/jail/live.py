@@ -1,0 +1,175 @@
+"""Supervisor (host's namespaces): let edits of the config files act in the running jail.
+
+The rules of the home, of the environment and of the audit act at once.  What the jail's mounts,
+namespaces and filters were made from cannot be changed from here: it is named, with the remedy.
+A file that cannot be used changes nothing, and every command is told so until it is mended.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+from fusefs.operations import Operations
+from fusefs.serve import forget_entries
+from venvjail import syscalls
+from venvjail.config import file as configfile
+from venvjail.config.environment import EnvironmentRules
+from venvjail.config.model import Config
+from venvjail.config.schema import SECTIONS, Key, Section
+from venvjail.config.view import toml_value
+from venvjail.errors import UserError
+from venvjail.jail import policy
+from venvjail.jail.decisions import Prepared
+
+log = logging.getLogger("venvjail.jail.live")
+
+#: What is asked for anew each time; all other keys have become mounts, namespaces or filters.
+LIVE_KEYS = frozenset(
+    {"home.allow", "home.hide", "jail.linger", "jail.notice"}
+    | {f"environment.{key}" for key in ("withhold", "keep", "only", "set")}
+    | {f"audit.{key}" for key in ("sensitive", "expected")}
+)
+
+#: An editor writes, renames and sets the mode: what is between is not what the user means.
+_QUIET_SECONDS = 0.1
+_MOST_SECONDS = 0.5
+_EVENTS = 65536
+
+
+class LivePolicy:
+    """The config that a running jail obeys."""
+
+    def __init__(
+        self, prepared: Prepared, operations: Operations, obeys: Callable[[Config], None]
+    ) -> None:
+        """``obeys`` is told each config that is in force from now on."""
+        self._prepared = prepared
+        self._operations = operations
+        self._obeys = obeys
+        self._files = (policy.user_config(prepared.facts.home), prepared.paths.config)
+        self._signature: object = None
+        self.config = prepared.config
+        self.environment = EnvironmentRules(prepared.config.environment)
+        self.problem: str | None = None
+        """Why the files cannot be used as they are; the former config is in force."""
+        self.waiting: list[str] = []
+        """The keys whose new values wait for the next start of the jail."""
+
+    def notices(self) -> list[str]:
+        """What whoever uses the jail has to know: one line each."""
+        venv = shlex.quote(self._prepared.paths.env)
+        lines = []
+        if self.problem is not None:
+            lines.append(f"{self.problem} (the running jail keeps its former config)")
+        if self.waiting:
+            lines.append(
+                f"the change of {', '.join(self.waiting)} acts at the jail's next start; "
+                f"end it: venvjail stop {venv}"
+            )
+        return lines
+
+    def reload(self) -> None:
+        """Obey the files as they are, if they have changed."""
+        signature = [_signature(file) for file in self._files]
+        if signature == self._signature:
+            return
+        self._signature = signature
+        try:
+            config = configfile.load(*self._files)
+        except UserError as error:
+            self.problem = str(error)
+            log.error("%s: the former config stays in force", error)
+            return
+        self.problem = None
+        self.waiting = _changed_keys(self._prepared.config, config)
+        if config != self.config:
+            self._obey(config)
+
+    def _obey(self, config: Config) -> None:
+        self.config = config
+        self.environment = EnvironmentRules(config.environment)
+        facts = self._prepared.facts
+        rules = policy.home_rules(config, facts, self._prepared.record)
+        forget_entries(self._operations.replace_rules(rules, policy.never_visible(facts)))
+        self._obeys(config)
+        log.info("the config files were read again")
+
+    async def watch(self) -> None:
+        """Reload whenever one of the files changes, is replaced, comes or goes."""
+        fd = syscalls.watch_names(self._prepared.paths.state)
+        try:
+            self.reload()
+            while True:
+                names = self._watch_files(fd)
+                await trio.lowlevel.wait_readable(fd)
+                if await _changed(fd, names):
+                    self.reload()
+        finally:
+            os.close(fd)
+
+    def _watch_files(self, fd: int) -> set[bytes]:
+        """Watch the directories of the files and of what they are symlinks to; their names.
+
+        Again after each change: a symlink may lead elsewhere now.
+        """
+        files = {*self._files, *map(os.path.realpath, self._files)}
+        for directory in {os.path.dirname(file) for file in files}:
+            try:
+                syscalls.add_watch(fd, directory)
+            except OSError as error:
+                log.warning("%s is not watched for changes: %s", directory, error)
+        return {os.fsencode(os.path.basename(file)) for file in files}
+
+
+async def _changed(fd: int, names: set[bytes]) -> bool:
+    """Read the events until there are none for a moment; whether one is of a name in ``names``."""
+    changed = False
+    deadline = trio.current_time() + _MOST_SECONDS
+    while True:
+        found = syscalls.changed_names(os.read(fd, _EVENTS))
+        changed = changed or not names.isdisjoint(found) or None in found
+        if not changed or trio.current_time() > deadline:
+            return changed
+        with trio.move_on_after(_QUIET_SECONDS) as quiet:
+            await trio.lowlevel.wait_readable(fd)
+        if quiet.cancelled_caught:
+            return changed
+
+
+def _signature(file: str) -> tuple[int, ...] | None:
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_size,
+    )
+
+
+def _changed_keys(started: Config, now: Config) -> list[str]:
+    """The keys that are not live and have other values than the jail was started with."""
+    return [
+        f"[{section.name}] {key.name}"
+        for section in SECTIONS
+        for key in section.keys
+        if f"{section.name}.{key.name}" not in LIVE_KEYS
+        and _values(started, section, key) != _values(now, section, key)
+    ]
+
+
+def _values(config: Config, section: Section, key: Key) -> Any:
+    """The value without its origin: a line that moved changes nothing."""
+    value = getattr(getattr(config, section.name), key.name)
+    if isinstance(value, tuple):
+        return sorted(toml_value(entry) for entry in value)
+    return value if value is None else toml_value(value)
