@@ -39,7 +39,8 @@ def run(command: list[str | Path]) -> str:
 def try_package(venv: Path, name: str) -> None:
     """Install and import one package, and print what was told."""
     distribution, _, module = name.partition(":")
-    pip = [venv / "bin/pip", "install", "--quiet", "--disable-pip-version-check", distribution]
+    options = ("--quiet", "--disable-pip-version-check")
+    pip: list[str | Path] = [venv / "bin/pip", "install", *options, distribution]
     told = {"install": run(pip)}
     told["import"] = run([venv / "bin/python", "-c", f"import {module or distribution}"])
     for step, line in told.items():
@@ -50,7 +51,7 @@ def try_package(venv: Path, name: str) -> None:
 def main() -> None:
     """Make the home and the venv, and try each package."""
     packages = sys.argv[1:] or _NAMES.split()
-    command = [sys.executable, "-m", "venvjail"]
+    command: list[str | Path] = [sys.executable, "-m", "venvjail"]
     with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
         home = Path(directory, "home")
         for place in SENSITIVE:

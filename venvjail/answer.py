@@ -32,6 +32,7 @@ class Answer:
         "lease",
         "namespaces",
         "notices",
+        "processes",
         "ruleset",
         "withhold",
     )
@@ -42,6 +43,7 @@ class Answer:
         self.namespaces: list[tuple[int, int]] = []
         self.ruleset: tuple[int, int] | None = None
         self.filter = b""
+        self.processes: int | None = None
         self.withhold: list[bytes] = []
         self.assign: dict[bytes, bytes] = {}
         self.notices: list[bytes] = []
@@ -60,6 +62,8 @@ class Answer:
             self.ruleset = descriptors.pop(0), int(value)
         elif kind == protocol.FILTER:
             self.filter = value
+        elif kind == protocol.PROCESSES:
+            self.processes = int(value)
         elif kind == protocol.HOME:
             self.home = value
         elif kind == protocol.WITHHOLD:

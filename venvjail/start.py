@@ -38,6 +38,8 @@ def start_supervisor(paths: VenvPaths) -> None:
     """Return when a supervisor listens; JailError with its reason when it cannot."""
     record = load(paths.env)
     lock = _open_lock(paths)
+    # Others wait for the lock: Ctrl-Z takes effect when the jail runs.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         connection = entry.connect(paths)
@@ -47,6 +49,7 @@ def start_supervisor(paths: VenvPaths) -> None:
         result = _launch(paths, record, lock)
     finally:
         os.close(lock)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if result != b"R":
         raise _failure(result, paths)
 

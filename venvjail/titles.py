@@ -27,6 +27,7 @@ def venv_of(title: str) -> str | None:
     if venv.startswith("/"):
         return venv
     try:
-        return path_text(toml.loads(f"venv = {venv}")["venv"])
-    except (toml.TOMLDecodeError, AttributeError, TypeError):
+        value = toml.loads(f"venv = {venv}")["venv"]
+    except toml.TOMLDecodeError:
         return None
+    return path_text(value) if isinstance(value, str) else None

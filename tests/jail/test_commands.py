@@ -14,6 +14,7 @@ from tests.support.home import FakeHome
 from tests.support.jail import VENVJAIL, JailedVenv
 from tests.support.mounts import poll
 from venvjail.config import toml
+from venvjail.jail import audit
 
 #: A name with an escape sequence that clears a terminal, and what is printed for it.
 EVIL, SHOWN_EVIL = "evil\x1b[2J", "evil\\x1b[2J"
@@ -250,6 +251,14 @@ def test_log_has_what_was_refused_a_moment_ago(jail: JailedVenv) -> None:
     assert found["command"] == f"cat {secret}"
     assert found["exe"].endswith("/cat")
     assert found["first"] <= found["time"]
+
+
+def test_what_the_supervisor_still_holds_is_written_first(own_jail: JailedVenv) -> None:
+    """It writes in batches: the first refusal at once, what follows within half a second."""
+    own_jail.run(["sh", "-c", "cat ~/.aws/credentials; sleep 0.1; cat ~/.ssh/id_rsa"])
+    assert own_jail.status is not None
+    paths = {refusal.path for refusal in audit.read(own_jail.paths.audit)}
+    assert {str(own_jail.home.root / name) for name in (".aws", ".ssh")} <= paths
 
 
 def test_the_table_shows_every_path_whole(jail: JailedVenv) -> None:

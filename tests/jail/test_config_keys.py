@@ -16,7 +16,7 @@ from tests.support.requirements import require
 
 @contextmanager
 def configured(jail: JailedVenv, user: str = "", venv: str = "") -> Iterator[None]:
-    """The jail with this in ``~/.dirjailconfig`` and, below its project, in the venv's own file."""
+    """With this in ``~/.dirjailconfig`` and, below the project, in the venv's own file."""
     jail.stop()
     own = Path(jail.paths.config)
     former = own.read_text(encoding="utf-8")

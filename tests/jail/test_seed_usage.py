@@ -1,5 +1,6 @@
 """The seed's "Installation and usage", a sentence a test."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -141,7 +142,7 @@ def test_the_seeds_example(own_jail: JailedVenv) -> None:
     most of the files in your home dir are hidden in the jail: ['.bashrc', '.profile, ...]"""
     typed = "import os, pathlib\nos.listdir(pathlib.Path.home());\n"
     names = {
-        python: set(eval(own_jail.home.check([python, "-i", "-q"], stdin=typed)))
+        python: set(ast.literal_eval(own_jail.home.check([python, "-i", "-q"], stdin=typed)))
         for python in ("/usr/bin/python3", "./venv/bin/python")
     }
     assert {".bashrc", ".profile"} <= names["./venv/bin/python"]

@@ -75,9 +75,10 @@ def test_ctrl_z_in_a_process_group_of_its_own(python: Path, terminal: Terminal) 
 def test_job_of_a_script_without_job_control(python: Path, terminal: Terminal) -> None:
     """The script, its entry and the command are one group; the user's shell controls them all."""
     script = Path(str(python.parents[2]), "job.sh")
-    script.write_text(f'{python} -c "{READ}"\necho script $?\n', encoding="utf-8")
+    code = f"print('rea' + 'dy'); {READ}"
+    script.write_text(f'{python} -c "{code}"\necho script $?\n', encoding="utf-8")
     terminal.type(f"sh {script}")
-    terminal.expect("job.sh\r\n")
+    terminal.expect("ready\r\n")
     terminal.stop_job()
     terminal.continue_job()
     terminal.type("line")
@@ -100,7 +101,7 @@ def test_terminal_after_a_script_without_job_control(jail: JailedVenv, terminal:
 def test_size_of_the_window(python: Path, terminal: Terminal) -> None:
     code = (
         "import os, signal, sys; "
-        "show = lambda *_: print(*os.get_terminal_size(), flush=True); "
+        "show = lambda *_: os.write(1, b'%d %d\\n' % os.get_terminal_size()); "
         "signal.signal(signal.SIGWINCH, show); show(); sys.stdin.read()"
     )
     terminal.type(f'{python} -c "{code}"')
@@ -272,7 +273,7 @@ def test_stopped_entry_when_the_jail_dies(
 
 
 def test_entry_stopped_while_it_starts_the_jail(jail: JailedVenv, terminal: Terminal) -> None:
-    """It holds the start lock no longer than until the jail runs: others can go on."""
+    """Nobody waits for it: Ctrl-Z has its effect when the jail runs and the lock is free."""
     jail.stop()
     terminal.type(f"{jail.bin}/python -c 'print(\"first\")'")
     eventually(lambda: is_locked(Path(jail.paths.run, "lock")), "it starts the jail")

@@ -1,11 +1,13 @@
 """A command's end, its signals and its keys under a terminal: as with a plain venv's python."""
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.home import FakeHome
+from tests.support.jail import JailedVenv
 from tests.support.processes import Process
 from tests.support.terminal import PROMPT, Terminal
 from tests.support.waiting import eventually, is_locked
@@ -91,6 +93,26 @@ def test_ctrl_c_comes_once(python: Path, terminal: Terminal, programs: Path) -> 
     terminal.press("c")
     terminal.expect("got SIGINT SIGINT\r\n")
     assert terminal.status() == "9"
+
+
+@pytest.mark.parametrize(("key", "status"), [("c", ("130", "1")), ("z", ("148",))])
+def test_key_at_any_moment_of_the_start(
+    jail: JailedVenv, terminal: Terminal, programs: Path, key: str, status: tuple[str, ...]
+) -> None:
+    """Before the entry's fork, after it or in between: no key is lost."""
+    jail.python("pass")
+    for milliseconds in range(0, 50, 2):
+        command = f"exec {jail.bin}/python {programs}/sleeper.py"
+        terminal.type(f"sh -c 'echo sta''rts; {command}'")
+        terminal.expect("starts\r\n")
+        time.sleep(milliseconds / 1000)
+        terminal.press(key)
+        terminal.expect(f"^{key.upper()}")
+        terminal.expect(PROMPT)
+        assert terminal.status() in status
+        if key == "z":
+            terminal.type("kill -9 %1; wait; echo wai''ted")
+            terminal.expect("waited\r\n")
 
 
 def test_ctrl_c_in_a_shell_script_ends_the_script(

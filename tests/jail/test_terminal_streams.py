@@ -267,27 +267,23 @@ def test_the_first_callers_settings_are_not_the_next_ones(jail: JailedVenv, plai
     assert inside == outside
 
 
-@pytest.mark.parametrize("status", [125, 126, 127])
-def test_own_exit_status(jail: JailedVenv, status: int) -> None:
-    directory = jail.home.project / "path"
-    directory.mkdir(exist_ok=True)
-    (directory / "no-program").write_text("not executable")
-    home = jail.home
-    if status == 127:
-        done = jail.run(["does-not-exist"])
-        assert done.stderr == "venvjail: does-not-exist: not found in the jail\n"
-    elif status == 126:
-        done = jail.run([directory / "no-program"])
-        assert done.stderr == f"venvjail: {directory}/no-program: Permission denied\n"
-    else:
-        jail.stop()
-        config = home.write(".dirjailconfig", "[jail]\nlingr = 1\n")
-        done = home.run([jail.bin / "python", "-c", "print(1)"])
-        config.unlink()
-        assert done.stderr.startswith("venvjail: ")
-        assert done.stderr.count("\n") == 1
-        status = 125
-    assert (done.returncode, done.stdout) == (status, "")
+def test_own_exit_status(jail: JailedVenv) -> None:
+    program = jail.home.project / "no-program"
+    program.write_text("not executable", encoding="utf-8")
+    run = Path(jail.paths.run)
+    done = jail.run(["does-not-exist"])
+    assert (done.returncode, done.stdout) == (127, "")
+    assert done.stderr == "venvjail: does-not-exist: not found in the jail\n"
+    done = jail.run([program])
+    assert (done.returncode, done.stdout) == (126, "")
+    assert done.stderr == f"venvjail: {program}: Permission denied\n"
+    run.chmod(0o750)
+    done = jail.home.run([jail.bin / "python", "-c", "print(1)"])
+    run.chmod(0o700)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr == (
+        f"venvjail: {run} must belong to you and have mode 0700: chmod 700 {run}\n"
+    )
 
 
 def test_an_odd_caller_may_start_the_jail(jail: JailedVenv) -> None:

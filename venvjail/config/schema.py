@@ -251,14 +251,15 @@ SECTIONS = (
     Section(
         "limits",
         config.Limits,
-        "What one jail may take, where the system delegates a control group to you.",
+        "What one jail may take of the machine.",
         (
             _one(
                 "processes",
                 values.PROCESSES,
                 None,
                 "4096",
-                "Processes and threads together.",
+                "Processes and threads together.  Init is one of them, and so is the stand-in on "
+                "the host of each command that runs.",
             ),
             _one(
                 "memory",
@@ -322,7 +323,8 @@ SECTIONS = (
                 values.SWITCH,
                 Setting(defaults.NOTICE, DEFAULT),
                 "false",
-                "Whether a line on the terminal says so when a command looked for your secrets.",
+                "Whether a line on the terminal says so when a command looked for your secrets, or "
+                "when an environment variable is withheld for the first time.",
             ),
         ),
     ),

@@ -21,6 +21,7 @@ from venvjail.creation.contents import clear_venv, make_state, remove_commands
 from venvjail.creation.progress import Progress
 from venvjail.creation.roots import entry_roots, supervisor_roots
 from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
+from venvjail.jail import withheld
 from venvjail.layout import VenvPaths
 from venvjail.quoting import printable
 from venvjail.rcfiles import activate_files
@@ -94,6 +95,8 @@ class JailedEnvBuilder(venv.EnvBuilder):
             clear_venv(self._paths)
         make_state(self._paths)
         context: SimpleNamespace = super().ensure_directories(env_dir)
+        context.executable = _outside_any_venv(context.executable)
+        context.python_dir, context.python_exe = os.path.split(context.executable)
         context.bin_path = self._paths.real_bin
         context.env_exe = os.path.join(context.bin_path, context.python_exe)
         return context
@@ -161,8 +164,20 @@ class JailedEnvBuilder(venv.EnvBuilder):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        withheld.forget(self._paths)  # it was said into the pipe
         if done.returncode:
             raise _failure(self._paths.env, arguments, done.returncode, done.stdout)
+
+
+def _outside_any_venv(executable: str) -> str:
+    """The base interpreter, where Python 3.10 in a venv gives that venv's own (bpo-46028).
+
+    The jail may hide that venv, and links in it lead to the base interpreter or are copies.
+    """
+    if sys.prefix == sys.base_prefix or os.path.dirname(executable) != sys.prefix + "/bin":
+        return os.path.abspath(executable)
+    base = os.path.join(sys.base_prefix, "bin", f"python3.{sys.version_info[1]}")
+    return base if os.path.exists(base) else os.path.realpath(executable)
 
 
 def _failure(env: str, arguments: tuple[str, ...], status: int, output: bytes) -> UserError:

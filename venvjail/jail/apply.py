@@ -153,7 +153,7 @@ class Applier:
 
     @step.register
     def _(self, step: Tmpfs) -> None:
-        self._mount(step.target, "tmpfs", f"mode={step.mode:o}")
+        self._mount(step.target, "tmpfs", f"mode={step.mode:o},size={step.size}%")
 
     @step.register
     def _(self, step: Devpts) -> None:

@@ -81,7 +81,7 @@ def _pivot(applier: Applier, walls: Walls, *, scoped: bool) -> int | None:
     if walls.grants is None:
         applier.pivot()
         return None
-    terminals = list(landlock.open_terminals())
+    terminals = landlock.open_terminals()
     applier.pivot()
     try:
         grants = ((terminal, landlock.DEVICE) for terminal in terminals)

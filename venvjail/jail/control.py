@@ -11,14 +11,13 @@ import logging
 import os
 import select
 import socket
-import struct
 from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from venvjail import protocol
-from venvjail.jail import landlock
+from venvjail.jail import landlock, peer, withheld
 from venvjail.jail.channel import namespaces
 from venvjail.jail.hints import hint
 from venvjail.layout import VenvPaths
@@ -30,6 +29,7 @@ log = logging.getLogger("venvjail.jail.control")
 
 _BACKLOG = 128
 _HINT_SECONDS = 1.0
+_NOT_TRUSTED = b"this jail can be used only from the container or PID namespace it was started in"
 
 
 def listen(paths: VenvPaths) -> socket.socket:
@@ -73,15 +73,16 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
     with connection:
         connection.setblocking(False)
         try:
-            pid, uid, _ = struct.unpack(
-                "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-            )
-            if uid != os.getuid():
-                return
+            who = peer.of(connection)
+            pid = who.pid
             while True:
                 await trio.lowlevel.wait_readable(connection)
                 message = connection.recv(protocol.LIMIT + 1)
                 if not message:
+                    return
+                if not who.trusted:
+                    log.warning("process %d is not obeyed: jailed, or another user's", pid)
+                    connection.send(protocol.pack(protocol.ERROR, [_NOT_TRUSTED]))
                     return
                 kind, fields = protocol.unpack(message)
                 if kind == protocol.JOIN and not joined:
@@ -155,12 +156,17 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
         descriptors.append(jail.ruleset)
     if jail.prepared.walls.filter is not None:
         answer.append(protocol.FILTER + jail.prepared.walls.filter)
+    most = jail.prepared.config.limits.processes
+    if most is not None:
+        answer.append(protocol.PROCESSES + str(most.value).encode())
     answer.append(protocol.HOME + os.fsencode(facts.home))
     answer += [protocol.WITHHOLD + os.fsencode(name) for name in decision.withheld]
     answer += [
         protocol.ASSIGN + os.fsencode(f"{name}={value}") for name, value in decision.assign.items()
     ]
     answer += _notices([*jail.take_unsaid(), *jail.live.notices()])
+    if jail.live.config.jail.notice.value:
+        answer += _notices(withheld.news(facts.paths, decision.withheld))
     socket.send_fds(connection, [protocol.pack(protocol.OK, answer)], descriptors)
     return True
 

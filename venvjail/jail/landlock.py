@@ -16,7 +16,7 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from venvjail import syscalls
@@ -190,7 +190,8 @@ def create(
 def _allow(ruleset: int, fd: int, access: int) -> None:
     if not stat.S_ISDIR(os.fstat(fd).st_mode):
         access &= _FOR_FILES
-    syscalls.landlock_allow_beneath(ruleset, fd, access)
+    if access:  # the rest may be rights of newer kernels; a rule without any is refused (ENOMSG)
+        syscalls.landlock_allow_beneath(ruleset, fd, access)
 
 
 def restrict_flags() -> int:
@@ -210,12 +211,14 @@ def confine(grants: Iterable[Grant]) -> None:
         os.close(ruleset)
 
 
-def open_terminals() -> Iterator[int]:
-    """The host's terminals, opened in init before the pivot.
+def open_terminals() -> list[int]:
+    """The host's terminals that the user may be at, opened in init before the pivot.
 
     In the jail they are reached through the caller's standard streams only: ``/dev/stderr`` opens
     the terminal anew, and that has to work.
     """
-    consoles = (path for path in glob.glob("/dev/tty[0-9]*") if os.stat(path).st_uid == os.getuid())
-    for path in ("/dev/pts", *consoles):
-        yield os.open(path, os.O_PATH | os.O_CLOEXEC)
+    paths = ["/dev/pts"] if os.path.isdir("/dev/pts") else []
+    # Consoles and serial lines belong to who is logged in there.
+    for pattern in ("/dev/tty[0-9S]*", "/dev/hvc*"):
+        paths += [path for path in glob.glob(pattern) if os.stat(path).st_uid == os.getuid()]
+    return [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in paths]

@@ -62,10 +62,11 @@ class Hide:
 
 @dataclass(frozen=True)
 class Tmpfs:
-    """A fresh tmpfs, writable until a ``Seal``."""
+    """A fresh tmpfs, writable until a ``Seal``; at most ``size`` percent of the memory."""
 
     target: str
     mode: int = 0o755
+    size: int = 1
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,11 @@ class Facts:
     """Files for ``/run/venvjail``, by relative path."""
 
 
+#: Percent of the memory.  tmpfs(5) gives 50 to each mount, of which a jail has several; 10 is what
+#: systemd gives a runtime directory (RuntimeDirectorySize= in logind.conf(5)).
+SHARED_MEMORY = 25
+RUNTIME = 10
+
 STANDARD_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
@@ -180,7 +186,7 @@ def make_plan(facts: Facts, proc_allow: frozenset[str]) -> Plan:
         *(Bind(facts.tmp, target, writable=True) for target in facts.temporaries),
         # Not Hide: the home in use, or the project, may lie below and need a mount point there.
         *(Tmpfs(home) for home in facts.other_homes),
-        *(Tmpfs(directory, 0o700) for directory in facts.runtimes),
+        *(Tmpfs(directory, 0o700, RUNTIME) for directory in facts.runtimes),
         *(View("home", home) for home in (facts.home, *facts.home_aliases)),
         *(
             Bind(graft.source, f"{facts.home}/{graft.path}", graft.writable)
@@ -207,7 +213,7 @@ def _devices(facts: Facts) -> Iterator[Step]:
     for device in facts.devices:
         yield Bind(device, device, writable=True, devices=True)
     yield Devpts("/dev/pts")
-    yield Tmpfs("/dev/shm", 0o1777)
+    yield Tmpfs("/dev/shm", 0o1777, SHARED_MEMORY)
     yield Symlink("/dev/ptmx", "pts/ptmx")
     yield Symlink("/dev/fd", "/proc/self/fd")
     for number, name in enumerate(("stdin", "stdout", "stderr")):
@@ -218,7 +224,7 @@ def _run(facts: Facts) -> Iterator[Step]:
     yield Tmpfs("/run")
     yield Directory("/run/user")
     yield Directory(f"/run/user/{facts.uid}", 0o700)
-    yield Tmpfs(f"/run/user/{facts.uid}", 0o700)
+    yield Tmpfs(f"/run/user/{facts.uid}", 0o700, RUNTIME)
     yield Directory("/run/lock", 0o755)
     yield Directory(JAIL_FILES)
     for name in sorted({name.rpartition("/")[0] for name in facts.files} - {""}):
@@ -244,12 +250,13 @@ def _project(facts: Facts) -> Iterator[Step]:
     yield Rebind(paths.pyvenv_cfg)
     yield Hide(paths.state)
     yield Hide(paths.store)
+    guards = [path for path in facts.guards if not any(within(path, h) for h in facts.hide)]
     # What the user reaches by its path on the host must stay at that path.
-    kept = {*tops, paths.env, *facts.guards}
+    kept = {*tops, paths.env, *guards, *facts.hide}
     for directory in sorted({d for path in kept for top in tops for d in _between(top, path)}):
         if directory not in kept:
             yield Rebind(directory, writable=True)
-    for path in facts.guards:
+    for path in guards:
         yield Rebind(path)
     for path in facts.other_states:
         yield Hide(path)

@@ -7,6 +7,7 @@ supervisor imports what it serves the view with.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 
 from venvjail.config import file as configfile
@@ -50,6 +51,15 @@ def prepare(paths: VenvPaths) -> Prepared:
     return Prepared(paths, record, config, facts, found, walls.decide(facts, config), list(held))
 
 
+#: What RLIMIT_NPROC counts, since commit 21d1c5e386bc.
+_COUNTS_BY_NAMESPACE = (5, 14)
+
+
+def _kernel() -> tuple[int, ...]:
+    """The kernel's version, ``(6, 18)`` of ``6.18.4-arch1``; uname(2)."""
+    return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+
+
 def _refuse_unsupported(config: Config) -> None:
     """A restriction that this version cannot enforce must not be taken for one that holds."""
     network = config.network
@@ -62,6 +72,12 @@ def _refuse_unsupported(config: Config) -> None:
         raise JailError(
             f"{network.publish[0].origin}: network.publish is not available in this version; "
             "remove it"
+        )
+    processes = config.limits.processes
+    if processes is not None and _kernel() < _COUNTS_BY_NAMESPACE:
+        raise JailError(
+            f"{processes.origin}: limits.processes needs Linux 5.14 or newer: older ones would "
+            "count your processes outside of the jail too; remove it"
         )
     if config.limits.memory is not None:
         raise JailError(
