@@ -23,7 +23,7 @@ from venvjail.jail.hints import hint
 from venvjail.layout import VenvPaths
 
 if TYPE_CHECKING:
-    from venvjail.jail.service import Jail
+    from venvjail.jail.running import Jail
 
 log = logging.getLogger("venvjail.jail.control")
 
