@@ -29,7 +29,7 @@ def news(paths: VenvPaths, names: Sequence[str]) -> list[str]:
     if not names:
         return []
     known = _load(paths)
-    new = [name for name in names if name not in known]
+    new = list(dict.fromkeys(name for name in names if name not in known))
     if not new:
         return []
     _save(paths, [*known, *new][-_MAX_NAMES:])
@@ -47,14 +47,16 @@ def forget(paths: VenvPaths) -> None:
         os.unlink(_file(paths))
 
 
-def _load(paths: VenvPaths) -> list[str]:
+def _load(paths: VenvPaths) -> dict[str, None]:
+    """In the order in which they were said."""
     try:
         fd = os.open(_file(paths), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(fd, "rb") as file:
             names = json.loads(file.read(_MAX_SIZE))
     except (OSError, ValueError):
-        return []
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+        return {}
+    listed = names if isinstance(names, list) else []
+    return dict.fromkeys(name for name in listed if isinstance(name, str))
 
 
 def _save(paths: VenvPaths, names: Sequence[str]) -> None:
