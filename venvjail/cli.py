@@ -242,6 +242,14 @@ def hide(venv: str, paths: tuple[str, ...]) -> None:
     allow.hide(_paths(venv), paths)
 
 
+@group.command()
+def doctor() -> int:
+    """Try all that a jail needs of this machine; status 0 when a jail can start."""
+    from venvjail.commands import doctor
+
+    return doctor.examine()
+
+
 def _paths(venv: str) -> VenvPaths:
     """The paths of an existing venv; UserError where there is none, it was moved, or in a jail."""
     from venvjail.caller import refuse_in_jail

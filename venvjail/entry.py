@@ -73,7 +73,12 @@ def execute(
     run then.
     """
     _refuse_root()
-    _check_standard_descriptors()
+    files = _check_standard_descriptors()
+    redirected = None
+    if files:
+        from venvjail.streams import Redirected
+
+        redirected = Redirected(files)
     # Nothing the caller has open reaches the jail: a descriptor would open what the view hides.
     posix.closerange(3, 1 << 20)
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
@@ -91,6 +96,8 @@ def execute(
     # process may trace it; exec(2) makes the command dumpable again.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     _enter(paths, answer.namespaces)
+    if redirected is not None:
+        redirected.reopen()
     caller = job.Caller()
     child = _fork(paths)
     if child == 0:
@@ -98,7 +105,9 @@ def execute(
     syscalls.clear_capability_sets()
     for fd, _ in answer.namespaces:
         posix.close(fd)
-    status = job.accompany(child)
+    status = job.accompany(child, caller)
+    if redirected is not None:
+        redirected.give_back()
     _say_done(answer.lease, status, directory, arguments)
     return job.end_like(status)
 
@@ -177,8 +186,12 @@ def _refuse_root() -> None:
         raise JailError(ROOT_REFUSED)
 
 
-def _check_standard_descriptors() -> None:
-    """Fill closed ones of 0 to 2, and refuse directories: openat(2) on one gets round the view."""
+def _check_standard_descriptors() -> list[int]:
+    """Fill closed ones of 0 to 2, and refuse directories: openat(2) on one gets round the view.
+
+    Those that are regular files are returned.
+    """
+    files = []
     for fd in (0, 1, 2):
         try:
             mode = posix.fstat(fd).st_mode
@@ -188,6 +201,9 @@ def _check_standard_descriptors() -> None:
             continue
         if mode & 0o170000 == 0o040000:
             raise JailError(f"descriptor {fd} is a directory; redirect it from a file instead")
+        if mode & 0o170000 == 0o100000:
+            files.append(fd)
+    return files
 
 
 def connect(paths: VenvPaths) -> _socket.socket | None:

@@ -40,7 +40,7 @@ _TERMINAL_STOPS = (_signal.SIGTTIN, _signal.SIGTTOU)
 class Caller:
     """What the command inherits from the entry's caller, while the entry has it otherwise."""
 
-    __slots__ = ("_mask", "_sigchld", "_tether")
+    __slots__ = ("_mask", "_sigchld", "_tether", "modes", "terminal")
 
     def __init__(self) -> None:
         """To be made before the fork.
@@ -53,6 +53,9 @@ class Caller:
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # ignored, children reap themselves
         self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGCHLD})
         self._tether = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
+        # Before the command can make itself the foreground and change the modes.
+        self.terminal = foreground_terminal(posix.getpgrp())
+        self.modes = _modes(self.terminal)
 
     def restore_signals(self) -> None:
         """In the child: the caller's mask, and the dispositions that Python changed at its start.
@@ -100,12 +103,11 @@ def lead(terminal: int) -> None:
     posix.tcsetpgrp(terminal, posix.getpid())
 
 
-def accompany(child: int) -> int:
+def accompany(child: int, caller: Caller) -> int:
     """Wait for ``child`` to end, stopping and continuing with it; its wait status."""
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _WAITED)
     group = posix.getpgrp()
-    terminal = foreground_terminal(group)
-    modes = _modes(terminal)
+    terminal = caller.terminal
     while True:
         info = _signal.sigwaitinfo(_WAITED)
         if info.si_signo != _signal.SIGCHLD:
@@ -118,7 +120,7 @@ def accompany(child: int) -> int:
         if not posix.WIFSTOPPED(status):
             _take_terminal(terminal, group)
             if posix.WIFSIGNALED(status):
-                _restore_modes(terminal, modes)
+                _restore_modes(terminal, caller.modes)
             return status
         number = posix.WSTOPSIG(status)
         if number in _TERMINAL_STOPS and _hand_over(foreground_terminal(group), child, group):

@@ -37,7 +37,22 @@ GUARDED = (
     "libs/symlinked/.git",
     "libs/worktree/.git",
 )
-#: Of these a step is no attack where it cannot be one: a file's mode, a symlink's content.
+#: By path below the venv.
+OWN = (
+    "bin",
+    "bin/activate-new-shell",
+    "bin/python",
+    "pyvenv.cfg",
+    ".venvjail",
+    ".venvjail/state.json",
+    ".venvjail/venvjail.toml",
+)
+LOOK = """
+import os
+print("hidden is seen" if os.path.exists(os.environ["HOME"] + "/.ssh") else "no")
+"""
+
+#: Steps that would change what a symlink leads to, outside the project.
 NOT_FOR_SYMLINKS = {"write", "reopen", "truncate", "change_mode", "hard_link", "exchange"}
 
 
@@ -158,21 +173,6 @@ def test_own_entries_config_and_state(home: FakeHome) -> None:
         assert home.run([venv.bin / "python", "-c", LOOK]).returncode in (126, 127)
         assert venv.check(["/usr/bin/python3", "-c", LOOK]) == "no\n"
         assert home.check(["/usr/bin/python3", "-c", LOOK]) == "hidden is seen\n"
-
-
-#: By path below the venv.
-OWN = (
-    "bin",
-    "bin/activate-new-shell",
-    "bin/python",
-    "pyvenv.cfg",
-    ".venvjail",
-    ".venvjail/state.json",
-    ".venvjail/venvjail.toml",
-)
-LOOK = (
-    "import os; print('hidden is seen' if os.path.exists(os.environ['HOME'] + '/.ssh') else 'no')"
-)
 
 
 def snapshot(path: Path) -> str:

@@ -97,6 +97,65 @@ class TestRedirectedStdin:
         assert output == "Dear Bob Dear Bob\n"
 
 
+CHANGE = """
+import os
+def append():
+    with open("/proc/self/fd/0", "a") as file:
+        file.write("changed")
+for change in (append, lambda: os.fchmod(0, 0o666), lambda: os.utime(0, (1, 1))):
+    try:
+        change()
+        print("done")
+    except OSError as error:
+        print(error.strerror)
+"""
+
+
+class TestGuardedStdin:
+    """A file of the project that is read-only in the jail is so by the caller's descriptor too."""
+
+    @pytest.fixture
+    def guarded(self, shared_home: FakeHome) -> Path:
+        file = shared_home.project / ".git/description"
+        file.write_text("one\ntwo\nthree\n")
+        file.chmod(0o644)
+        return file
+
+    def test_jailed(self, jail: JailedVenv, guarded: Path) -> None:
+        output = run_redirected(jail.home, [jail.bin / "python", "-c", CHANGE], stdin=guarded)
+        assert output == "Read-only file system\n" * 3
+        assert guarded.read_text() == "one\ntwo\nthree\n"
+
+    def test_control(self, shared_home: FakeHome, guarded: Path) -> None:
+        output = run_redirected(shared_home, [SYSTEM_PYTHON, "-c", CHANGE], stdin=guarded)
+        assert output == "done\n" * 3
+
+    def test_state_of_a_venv(self, jail: JailedVenv) -> None:
+        """Landlock cannot tell it from the project around it, and the jail has no path to it."""
+        argv = [jail.bin / "python", "-c", CHANGE]
+        config = Path(jail.paths.config)
+        before = config.read_text(encoding="utf-8")
+        with config.open("rb") as stdin:
+            done = subprocess.run(argv, env=jail.home.env, stdin=stdin, capture_output=True)
+        assert done.returncode == 125
+        assert done.stderr.startswith(b"venvjail: descriptor 0 is of a venv's state")
+        assert config.read_text(encoding="utf-8") == before
+
+    @pytest.mark.parametrize("where", ["guarded", "project", "hidden"])
+    def test_caller_reads_on_where_the_command_stopped(
+        self, jail: JailedVenv, guarded: Path, where: str
+    ) -> None:
+        files = {
+            "guarded": guarded,
+            "project": jail.home.write("work/proj/lines", guarded.read_text()),
+            "hidden": jail.home.write("docs/lines", guarded.read_text()),
+        }
+        code = "import os; print(os.read(0, 4).decode(), end='')"
+        script = 'read first; "$0" -c "$1"; read third; echo "$first $third"'
+        argv = ["bash", "-c", script, jail.bin / "python", code]
+        assert run_redirected(jail.home, argv, stdin=files[where]) == "two\none three\n"
+
+
 @contextmanager
 def listening(name: str) -> Iterator[None]:
     with socket.socket(socket.AF_UNIX) as listener:

@@ -98,6 +98,24 @@ def test_its_interpreter_and_the_links_to_it(home: FakeHome) -> None:
         home.check(["rm", tools / "current"])
 
 
+def test_a_base_interpreter_in_the_project(home: FakeHome) -> None:
+    prefix = home.project / "tools/python"
+    for directory in ("bin", "lib/python3"):
+        (prefix / directory).mkdir(parents=True)
+    with JailedVenv(home) as venv:
+        change(venv, base_prefix=str(prefix))
+        for attack in (
+            ["touch", prefix / "lib/python3/os.py"],
+            ["touch", prefix / "pyvenv.cfg"],
+            ["mv", prefix, f"{prefix}.old"],
+            ["mv", prefix.parent, home.project / "old"],
+        ):
+            done = venv.run(attack)
+            assert done.returncode == 1, done.stderr
+        venv.stop()
+        home.check(["touch", prefix / "pyvenv.cfg"])
+
+
 @pytest.mark.parametrize("where", ["bin/python", "python"])
 def test_an_interpreter_at_the_projects_top_is_refused(home: FakeHome, where: str) -> None:
     # `pyvenv.cfg` beside it, or above it, says where the standard library is.

@@ -133,3 +133,14 @@ def test_a_submodule_has_its_repository_in_the_guarded_one(home: FakeHome) -> No
         assert venv.run(["touch", hooks / "post-checkout"]).returncode != 0
     assert "modules/sub" in link.read_text()
     home.check(["touch", hooks / "post-checkout"])
+
+
+def test_a_hidden_directory_with_a_repository(home: FakeHome) -> None:
+    nested = home.project / "libs/secret/nested"
+    home.check(["git", "init", "--quiet", nested])
+    home.write(".dirjailconfig", '[filesystem]\nhide = ["~/work/proj/libs/secret"]\n')
+    with JailedVenv(home) as venv:
+        for path in (nested.parent, nested.parent.parent):
+            assert venv.run(["mv", path, f"{path}.old"]).returncode == 1
+        assert venv.run(["ls", nested.parent]).returncode != 0
+    home.check(["mv", nested.parent.parent, home.project / "moved"])

@@ -54,6 +54,14 @@ def test_inside_another_venv(tmp_path: Path, below: str) -> None:
             check_location(str(tmp_path / name / below / "new"), "/home/alice")
 
 
+def test_inside_a_plain_venv(tmp_path: Path) -> None:
+    (tmp_path / "plain/lib").mkdir(parents=True)
+    check_location(str(tmp_path / "plain/lib/new"), "/home/alice")
+    (tmp_path / "plain/pyvenv.cfg").touch()
+    with pytest.raises(UserError, match=r"inside the virtual environment .*, which you run"):
+        check_location(str(tmp_path / "plain/lib/new"), "/home/alice")
+
+
 def test_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="Not a directory"):

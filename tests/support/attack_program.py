@@ -71,7 +71,7 @@ def hard_link(path: str, project: str) -> None:
 
 
 def move_above(path: str, project: str) -> None:
-    """Rename a directory above, and make the path anew; at last the project itself."""
+    """Rename a directory above, at last the project itself, and make the path anew."""
     above = os.path.dirname(path)
     while True:
         try:

@@ -23,8 +23,8 @@ from venvjail.layout import VenvPaths
 
 #: Directories that hold thousands of others, made by programs that often run in the jail.
 _NOT_SEARCHED = frozenset({"__pycache__", "node_modules", "site-packages", ".tox", ".nox"})
-#: More directories than this are not searched (it takes about a second), and no jail is started.
-SEARCH_LIMIT = 200_000
+#: More directories than this are not searched (it takes some seconds), and no jail is started.
+SEARCH_LIMIT = 100_000
 #: More guards than this are not mounted; the kernel's own limit is fs.mount-max, 100,000.
 _GUARD_LIMIT = 10_000
 

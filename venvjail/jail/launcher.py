@@ -38,9 +38,11 @@ class Launcher:
     def paths_in(self, tops: Iterable[str]) -> set[str]:
         """What has to be read-only of all that lies strictly below one of ``tops`` (real paths).
 
-        Symlinks that lead to the code are among it, since whoever replaces one leads elsewhere.
+        Symlinks that lead to the code are among it, since whoever replaces one leads elsewhere, and
+        for what is missing the directory above, where a jail would make it.
         """
-        candidates = {*self._sealed(), *self._prefixes(), *self._links()}
+        code = {*self._sealed(), *self._prefixes(), *self._links()}
+        candidates = {_standing(path) for path in code}
         return {path for path in candidates for top in tops if path != top and within(path, top)}
 
     def exposed_by(self, top: str) -> str | None:
@@ -49,7 +51,7 @@ class Launcher:
         That is one which ``top`` is, or is in: a new file in a directory on ``sys.path`` is enough,
         ``contextlib.py`` for example, and so is ``pyvenv.cfg`` beside an interpreter.
         """
-        inside = (path for path in self._sealed() if within(top, path))
+        inside = (p for p in self._sealed() if within(top, p) or _standing(p) == top)
         return next(inside, None) or next((path for path in self._prefixes() if path == top), None)
 
     def _sealed(self) -> Iterator[str]:
@@ -79,6 +81,13 @@ class Launcher:
     def _links(self) -> Iterator[str]:
         for path in (*self.roots, *self.programs, self.prefix):
             yield from symlinks_on(path)
+
+
+def _standing(path: str) -> str:
+    """The path, or what is there of it."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return path
 
 
 def symlinks_on(path: str) -> Iterator[str]:

@@ -250,12 +250,13 @@ def _project(facts: Facts) -> Iterator[Step]:
     yield Rebind(paths.pyvenv_cfg)
     yield Hide(paths.state)
     yield Hide(paths.store)
+    guards = [path for path in facts.guards if not any(within(path, h) for h in facts.hide)]
     # What the user reaches by its path on the host must stay at that path.
-    kept = {*tops, paths.env, *facts.guards}
+    kept = {*tops, paths.env, *guards, *facts.hide}
     for directory in sorted({d for path in kept for top in tops for d in _between(top, path)}):
         if directory not in kept:
             yield Rebind(directory, writable=True)
-    for path in facts.guards:
+    for path in guards:
         yield Rebind(path)
     for path in facts.other_states:
         yield Hide(path)

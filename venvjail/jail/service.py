@@ -112,8 +112,11 @@ class Jail:
 
     async def is_outdated(self) -> bool:
         """Whether nothing runs in the jail, and a new one would guard more than it does."""
-        self.unsaid += self.changes.replaced()
-        return self.changes.stale and not self.leases and not await self.count_processes()
+        lines = self.changes.replaced()
+        if not self.leases and not await self.count_processes():
+            return self.changes.stale  # nothing was there to write to what was replaced
+        self.unsaid += lines
+        return False
 
     async def count_processes(self) -> int:
         """Processes in the jail besides init; asked of init, 0 where that has ended."""
@@ -363,7 +366,7 @@ def _end(jail: Jail) -> None:
         _kill(jail.init_pid)
     jail.entries.sync()
     jail.recorder.close()
-    save_unsaid(jail.prepared.paths, [*jail.take_unsaid(), *jail.changes.appeared()])
+    save_unsaid(jail.prepared.paths, [*jail.unsaid, *jail.changes.appeared()])
 
 
 def _kill(init_pid: int) -> None:

@@ -1,0 +1,144 @@
+"""What the search of a project finds to guard, on directories made for it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from venvjail.config import file as configfile
+from venvjail.config.model import Config
+from venvjail.errors import JailError
+from venvjail.jail import guards
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    return Path(os.path.realpath(tmp_path))
+
+
+def config(top: Path, *protect: str) -> Config:
+    user = top.parent / f"{top.name}.toml"
+    lines = [f'[project]\npath = "{top}"\n']
+    if protect:
+        lines.append(f"protect = {list(protect)!r}\n")
+    user.write_text("".join(lines), encoding="utf-8")
+    return configfile.load("/nonexistent", str(user))
+
+
+def found(top: Path, *protect: str) -> set[str]:
+    result = guards.find([str(top)], f"{top}/venv", config(top, *protect))
+    return {os.path.relpath(path, top) for path in result.read_only}
+
+
+def make(top: Path, *names: str) -> None:
+    for name in names:
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if name.endswith("/") else path.touch()
+
+
+def test_names_at_any_depth_and_paths_at_their_place(top: Path) -> None:
+    make(top, "a/b/.git/", "a/.envrc", ".hg/", "deploy/key", "a/deploy/key", "venv/x/.git/")
+    assert found(top, "deploy/key") == {"a/b/.git", "a/.envrc", ".hg", "deploy/key"}
+
+
+def test_links_are_guarded_themselves(top: Path) -> None:
+    make(top, "real/", "py/pyvenv.cfg")
+    (top / ".git").symlink_to("real")
+    (top / ".envrc").symlink_to("missing")
+    (top / "linked").symlink_to("py")
+    (top / "other").symlink_to("real")
+    (top / "up").symlink_to("..")
+    assert found(top) == {".git", ".envrc", "linked", "py"}
+
+
+def test_a_path_through_a_link_is_guarded_where_it_leads(top: Path) -> None:
+    make(top, "real/key")
+    (top / "deploy").symlink_to("real")
+    (top / "out").symlink_to("/etc")
+    assert found(top, "deploy/key", "out/passwd") == {"real/key"}
+
+
+@pytest.mark.parametrize(
+    ("names", "is_guarded"),
+    [
+        (("HEAD", "objects/", "refs/"), True),
+        (("HEAD", "commondir"), True),
+        (("HEAD", "objects/"), False),
+        (("HEAD/", "objects/", "refs/"), False),
+        (("objects/", "refs/"), False),
+    ],
+)
+def test_bare_repositories(top: Path, names: tuple[str, ...], is_guarded: bool) -> None:
+    make(top, *(f"x/{name}" for name in names))
+    assert found(top) == ({"x"} if is_guarded else set())
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (".husky/_", ".husky"),
+        ("tools/hooks", "tools/hooks"),
+        ('"tools/hooks"  # ours', "tools/hooks"),
+        ("../outside", None),
+        (".", None),
+        ("/etc", None),
+        ("missing", None),
+    ],
+)
+def test_hooks_in_the_worktree(top: Path, value: str, expected: str | None) -> None:
+    make(top, "x/.git/", "x/.husky/_/pre-commit", "x/tools/hooks/pre-commit", "outside/")
+    (top / "x/.git/config").write_text(f"[core]\n\tbare = false\n\tHooksPath = {value}\n")
+    assert found(top) == {"x/.git", *([f"x/{expected}"] if expected else [])}
+
+
+def test_a_config_that_is_no_file_does_not_hold_the_start(top: Path) -> None:
+    make(top, "x/.git/")
+    os.mkfifo(top / "x/.git/config")
+    assert found(top) == {"x/.git"}
+
+
+def test_directories_that_cannot_be_looked_into(top: Path) -> None:
+    make(top, "a/.git/", "b/.git/", "c/.git/", "d/.git/")
+    modes = {"a": 0o000, "b": 0o444, "c": 0o111, "d": 0o555}
+    for name, mode in modes.items():
+        (top / name).chmod(mode)
+    try:
+        result = guards.find([str(top)], f"{top}/venv", config(top))
+        assert result.closed == {f"{top}/{name}" for name in "abc"}
+        assert result.read_only == {f"{top}/d/.git"}
+        top.chmod(0o333)
+        with pytest.raises(JailError, match="cannot be searched"):
+            guards.find([str(top)], f"{top}/venv", config(top))
+    finally:
+        for path in (top, *(top / name for name in modes)):
+            path.chmod(0o755)
+
+
+def test_a_project_that_is_a_venv_itself(top: Path) -> None:
+    make(top, "pyvenv.cfg", "bin/python", "lib/", "src/x.py")
+    assert found(top) == {"pyvenv.cfg", "bin", "lib"}
+
+
+def test_too_large_to_be_searched(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "SEARCH_LIMIT", 10)
+    make(top, *(f"d{number}/" for number in range(9)))
+    assert found(top) == set()
+    make(top, "one-more/")
+    with pytest.raises(JailError, match="more than 10 directories, too many to search"):
+        found(top)
+
+
+def test_too_much_to_be_guarded(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "_GUARD_LIMIT", 3)
+    make(top, *(f"d{number}/.envrc" for number in range(4)))
+    with pytest.raises(JailError, match="more than 3 repositories"):
+        found(top)
+
+
+def test_other_venvs_are_hidden_where_they_keep_their_state(top: Path) -> None:
+    make(top, "one/pyvenv.cfg", "one/.venvjail/", "one/home/", "two/.venvjail/", "plain/pyvenv.cfg")
+    result = guards.find([str(top)], f"{top}/venv", config(top))
+    assert result.read_only == {f"{top}/{name}" for name in ("one", "two", "plain")}
+    expected = ("one/.venvjail", "one/home", "two/.venvjail")
+    assert result.hidden == {f"{top}/{name}" for name in expected}

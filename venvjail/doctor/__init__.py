@@ -1,0 +1,1 @@
+"""What a jail needs of this machine: tried, not read from version numbers."""
