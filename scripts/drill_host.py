@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from socket import AF_UNIX, SHUT_RDWR, socket
 
-import drill_payload as payload
+import drill_payload as payload  # type: ignore[import-not-found]  # beside this file
 
 SECRET = "FALSE-SECRET-OF-THE-DRILL"
 PYPROJECT = """\
@@ -166,10 +166,10 @@ def main(directory: Path) -> int:
         log = jailed.run(sys.executable, "-m", "venvjail", "log", str(jailed.venv), "--json")
     finally:
         jailed.run(sys.executable, "-m", "venvjail", "stop", str(jailed.venv))
-    print(f"{'what the malware tried':44}  {'plain venv':10}  venvjail")
+    print(f"{'what the malware tried':50}  {'plain venv':10}  venvjail")
     for name, got in free.items():
         cells = ["GOT IT" if each else "-" for each in (got, held[name])]
-        print(f"{_described(name):44}  {cells[0]:10}  {cells[1]}")
+        print(f"{_described(name):50}  {cells[0]:10}  {cells[1]}")
     print(f"\nplain venv: {sum(free.values())} of {len(free)}; venvjail: {sum(held.values())};")
     print(f"`venvjail log` names {len(log.splitlines())} things that it was refused")
     if any(held.values()):

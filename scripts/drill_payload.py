@@ -14,6 +14,7 @@ import socket
 import subprocess
 import zipfile
 from collections.abc import Callable
+from functools import partial
 
 MARK = "written by the drill's malware"
 
@@ -100,11 +101,11 @@ def attack() -> dict[str, str]:
     """Try everything; what each attempt returned, or how it was refused."""
     attempts: dict[str, Callable[[], object]] = {"the environment": environments}
     for path in READ:
-        attempts[path] = lambda path=path: read(path)  # type: ignore[misc]  # inferred well enough
+        attempts[path] = partial(read, path)
     for name in CONNECT:
-        attempts[name] = lambda name=name: ask(name)  # type: ignore[misc]  # the same
+        attempts[name] = partial(ask, name)
     for path in APPEND:
-        attempts[path] = lambda path=path: append(path)  # type: ignore[misc]  # the same
+        attempts[path] = partial(append, path)
     attempts["crontab"] = install_crontab
     results = {}
     for name, attempt in attempts.items():

@@ -100,7 +100,9 @@ def test_what_appeared_in_the_project(home: FakeHome) -> None:
     """The notice names it on the terminal of whoever runs the next command."""
     with JailedVenv(home) as venv:
         name = HOSTILE.replace("/", "")
-        make = "import os, sys; os.makedirs(sys.argv[1] + '/.git'); os.mkdir(sys.argv[1] + '/.vscode')"
+        make = (
+            "import os, sys; os.makedirs(sys.argv[1] + '/.git'); os.mkdir(sys.argv[1] + '/.vscode')"
+        )
         first = home.run([venv.bin / "python", "-c", make, name])
         second = home.run([venv.bin / "python", "-c", "pass"])
         said = first.stderr + second.stderr
