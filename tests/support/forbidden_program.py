@@ -172,7 +172,7 @@ def attempts(directory: str) -> dict[str, Callable[[], object]]:
     }
 
 
-def lease(path: str) -> None:
+def lease(path: bytes) -> None:
     """Of which the kernel asks that nobody else has the file open."""
     with open(path, "w", encoding="utf-8"):
         pass
