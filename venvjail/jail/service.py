@@ -39,6 +39,7 @@ from venvjail.jail.channel import (
 )
 from venvjail.jail.decisions import Prepared, take_over
 from venvjail.jail.live import LivePolicy
+from venvjail.jail.plan import within
 from venvjail.jail.programs import Programs
 from venvjail.jail.sensitivity import Sensitivity
 from venvjail.jail.witness import Witness
@@ -81,9 +82,10 @@ class Jail:
     )
     """From the task that reads what init says to the one that has asked."""
 
-    def take_lease(self, entry: int) -> None:
+    def take_lease(self, entry: int, directory: str) -> None:
         self.leases.append(entry)
-        self.alarms.joined(entry)
+        home = self.prepared.facts.home
+        self.alarms.joined(entry, directory[len(home) + 1 :] if within(directory, home) else "")
         self._leases_changed()
 
     def end_lease(self, entry: int) -> None:
