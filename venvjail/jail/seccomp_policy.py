@@ -128,8 +128,8 @@ _ALWAYS = (
     Rule(
         ("fcntl",),
         errno.EINVAL,
-        "a lease on a file that can be read, even a read-only one, holds up whoever opens it on the "
-        "host for 45 seconds at a time; a file system without leases answers the same",
+        "a lease on a file that can be read, even a read-only one, holds up whoever opens it on "
+        "the host for 45 seconds at a time; a file system without leases answers the same",
         (OneOf(1, (F_SETLEASE,)),),
     ),
     Rule(
