@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from fusefs.events import Event, Verdict
+from tests.support.waiting import eventually
 from venvjail.config.sensitive import SENSITIVE
 from venvjail.errors import UserError
 from venvjail.jail import audit_store
@@ -190,9 +191,37 @@ def test_a_process_is_looked_at_once_for_many_events() -> None:
     for _ in range(100):
         programs.of(os.getpid())
     assert looks == [os.getpid()]
-    now[0] += 0.02  # it may have called exec(2) since
+    now[0] += 0.02  # its command line is the same: it has not called exec(2) since
+    programs.of(os.getpid())
+    assert len(looks) == 1
+    now[0] += 0.25
     programs.of(os.getpid())
     assert len(looks) == 2
+
+
+def test_another_program_in_the_same_process_is_seen() -> None:
+    now = [0.0]
+    read, write = os.pipe()
+    os.set_inheritable(read, True)
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(read, 0)
+        os.close(write)
+        os.execv("/bin/sh", ["sh", "-c", "read line; exec cat"])
+    programs = Programs(executable_of, lambda: now[0])
+    eventually(lambda: programs._look(pid, b"").exe.endswith("sh"), "sh")
+    assert programs.of(pid).exe.endswith("sh")
+    os.write(write, b"go\n")
+    eventually(lambda: executable_of(pid).endswith("cat"), "cat")
+    now[0] += 0.02
+    assert programs.of(pid).exe.endswith("cat")
+    os.close(write)
+    os.close(read)
+    os.waitpid(pid, 0)
+
+
+def executable_of(pid: int) -> str:
+    return os.readlink(f"/proc/{pid}/exe")
 
 
 def test_the_memory_of_processes_is_bounded() -> None:

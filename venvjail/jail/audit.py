@@ -1,7 +1,7 @@
 """Supervisor (host's namespaces): take note of what jailed programs were refused.
 
 Called by the view for each event, so it touches no disk: notes are put together by (executable,
-operation, path, verdict) and written in batches by a worker thread.  At most half a second is lost
+operation, path, verdict) and written in batches by a worker thread.  Less than a second is lost
 when the supervisor dies.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from venvjail.config.sensitive import Sensitive
     from venvjail.jail.programs import Program
 
-_BATCH_SECONDS = 0.5
+_BATCH_SECONDS = 0.75
 #: Different notes held between two batches; further ones are dropped, sensitive ones much later.
 _PENDING_LIMIT = 5_000
 _SENSITIVE_LIMIT = 2 * _PENDING_LIMIT
@@ -108,7 +108,7 @@ class Recorder:
         return "/" + shown
 
     async def write_batches(self) -> None:
-        """Write what is pending, twice a second at most and never while nothing happens."""
+        """Write what is pending, at most once in `_BATCH_SECONDS`, never while nothing happens."""
         while True:
             await self._waiting.wait()
             await self.flush()

@@ -14,7 +14,7 @@ import shlex
 import sqlite3
 import urllib.parse
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from venvjail.errors import UserError
@@ -71,7 +71,6 @@ CREATE TABLE IF NOT EXISTS refusal (
     last REAL NOT NULL,
     PRIMARY KEY ({_KEY})
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS refusal_age ON refusal (sensitive = '', last);
 PRAGMA user_version = {_LAYOUT};
 """
 
@@ -105,7 +104,8 @@ class Writer:
 
     def write(self, refusals: Iterable[Refusal]) -> None:
         """Add to what is there, in one transaction; a failure is logged, the jail goes on."""
-        rows = [astuple(refusal) for refusal in refusals]
+        # Not dataclasses.astuple(), which makes deep copies: half of what a batch would cost.
+        rows = [tuple(vars(refusal).values()) for refusal in refusals]
         self._untrimmed += len(rows)
         try:
             with self._database:

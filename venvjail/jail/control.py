@@ -19,7 +19,6 @@ import trio
 from venvjail import protocol
 from venvjail.jail import landlock, peer, withheld
 from venvjail.jail.channel import namespaces
-from venvjail.jail.hints import hint
 from venvjail.layout import VenvPaths
 
 if TYPE_CHECKING:
@@ -123,6 +122,9 @@ async def _hints(jail: Jail, fields: list[bytes]) -> list[str]:
     """What may have made a command fail; looks at the host's files, so not for long."""
     if len(fields) < 3 or fields[0] == b"0" or not jail.live.config.jail.notice.value:
         return []
+    # Not before it is needed: what it takes to explain a path is a tenth of the jail's start.
+    from venvjail.jail.hints import hint
+
     directory, *words = (os.fsdecode(field) for field in fields[1:])
     look = partial(hint, jail.prepared, jail.live.config, directory, words)
     line = None

@@ -1,8 +1,9 @@
 """Supervisor (host's namespaces): which program made a request of the view.
 
-A request waits for its answer, so its process is there to be looked at.  Looking costs a third of
-what the request does, hence one look serves all requests of a process within ``_FRESH_SECONDS``:
-too short for an exec(2) to be followed by anything a program does, or for a pid to come again.
+A request waits for its answer, so its process is there to be looked at.  Looking costs as much as
+the request does, hence one look serves all requests of a process within ``_FRESH_SECONDS``: too
+short for an exec(2) to be followed by anything a program does, or for a pid to come again.  Within
+``_SAME_SECONDS`` a look at the command line is enough to see that it is the program still.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 _FRESH_SECONDS = 0.01
+_SAME_SECONDS = 0.25
 _REMEMBERED = 256
 _EXE_LIMIT = 512
 _COMMAND_LIMIT = 1024
@@ -32,6 +34,16 @@ class Program:
     jail_pid: int
 
 
+@dataclass
+class _Look:
+    """A look at a process; ``looked`` and ``checked`` are times of the clock."""
+
+    program: Program
+    cmdline: bytes
+    looked: float
+    checked: float
+
+
 class Programs:
     """Looks at processes; ``executable`` tells the path of what a pid runs, None: it has ended."""
 
@@ -42,25 +54,30 @@ class Programs:
     ) -> None:
         self._executable = executable
         self._clock = clock
-        self._seen: dict[int, tuple[float, Program]] = {}
+        self._seen: dict[int, _Look] = {}
 
     def of(self, pid: int) -> Program:
         """The program of the process ``pid`` of the host."""
         now = self._clock()
         seen = self._seen.get(pid)
-        if seen is not None and now - seen[0] < _FRESH_SECONDS:
-            return seen[1]
+        if seen is not None and now - seen.checked < _FRESH_SECONDS:
+            return seen.program
+        cmdline = _read(pid, "cmdline")
+        if seen is not None and now - seen.looked < _SAME_SECONDS and cmdline == seen.cmdline:
+            seen.checked = now
+            return seen.program
         if len(self._seen) >= _REMEMBERED:
             self._seen.clear()
-        program = self._look(pid)
-        self._seen[pid] = now, program
+        program = self._look(pid, cmdline)
+        self._seen[pid] = _Look(program, cmdline, now, now)
         return program
 
-    def _look(self, pid: int) -> Program:
+    def _look(self, pid: int, cmdline: bytes) -> Program:
         exe = self._executable(pid) if pid else None
+        command = b" ".join(cmdline.rstrip(b"\0").split(b"\0"))
         return Program(
             UNKNOWN if exe is None else text(os.fsencode(exe), _EXE_LIMIT),
-            _command(pid),
+            text(command, _COMMAND_LIMIT) or UNKNOWN,
             pid,
             _jail_pid(pid),
         )
@@ -84,11 +101,6 @@ def text(raw: bytes, limit: int) -> str:
         half = limit // 2
         raw = raw[:half] + b"..." + raw[-half:]
     return raw.decode("utf-8", "backslashreplace")
-
-
-def _command(pid: int) -> str:
-    words = _read(pid, "cmdline").rstrip(b"\0").split(b"\0")
-    return text(b" ".join(words), _COMMAND_LIMIT) or UNKNOWN
 
 
 def _jail_pid(pid: int) -> int:

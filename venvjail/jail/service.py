@@ -113,8 +113,11 @@ class Jail:
     async def is_outdated(self) -> bool:
         """Whether nothing runs in the jail, and a new one would guard more than it does."""
         lines = self.changes.replaced()
-        if not self.leases and not await self.count_processes():
-            return self.changes.stale  # nothing was there to write to what was replaced
+        if not self.changes.stale:
+            return False
+        processes = await self.count_processes()
+        if not (self.leases or processes):
+            return True  # nothing was there to write to what was replaced: nothing to say
         self.unsaid += lines
         return False
 

@@ -1,0 +1,109 @@
+"""Usage: audit.py [LOOKUPS].  What the audit costs a program that is refused in a storm.
+
+Mounts the view of a throw-away home through fusermount3, once with the recorder and once with an
+observer that does nothing, in turns, and times lookups of hidden names, each of which is an event.
+Prints microseconds of processor time per lookup, the program's and the server's together, which
+a busy machine does not disturb as it does the time on the clock.  Runs as an ordinary user.
+"""
+
+import os
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import trio
+
+from fusefs.events import Event
+from fusefs.operations import Operations
+from fusefs.rules import Kind, Rule, Rules
+from fusefs.serve import serve
+from fusefs.view import ViewSettings
+from venvjail.config.sensitive import SENSITIVE
+from venvjail.jail.audit import Recorder
+from venvjail.jail.audit_store import Writer
+from venvjail.jail.programs import Programs
+from venvjail.jail.sensitivity import Sensitivity
+from venvjail.jail.witness import Witness
+
+_NAMES = 1000
+_ROUNDS = 9
+
+
+def ignore(event: Event) -> None:
+    """The observer to compare with."""
+
+
+async def serve_view(base: Path, ready: int, record: bool) -> None:
+    """Serve until SIGTERM; ``ready`` gets a byte when lookups can begin."""
+    rules = Rules([Rule(b".bashrc", Kind.ALLOW)])
+    settings = ViewSettings(os.fsencode(base / "home"), os.fsencode(base / "store"), rules)
+    recorder = Recorder(
+        Writer(str(base / "audit.sqlite")),
+        "/home/alice",
+        Programs(Witness().executable),
+        Sensitivity(SENSITIVE),
+        lambda *_: None,
+    )
+    operations = Operations(settings, recorder.observe if record else ignore)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.write_batches)
+        nursery.start_soon(_stop, nursery.cancel_scope)
+        await serve(
+            operations,
+            str(base / "mnt"),
+            options=frozenset({"default_permissions"}),
+            ready=lambda: os.close(ready),
+        )
+    recorder.close()
+
+
+async def _stop(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
+
+
+def measure(base: Path, lookups: int, record: bool) -> float:
+    """Microseconds of processor time per lookup in one round."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        trio.run(serve_view, base, write, record)
+        os._exit(0)
+    os.close(write)
+    os.read(read, 1)
+    os.close(read)
+    paths = [str(base / f"mnt/home/hidden-{number}") for number in range(_NAMES)]
+    begin = time.process_time()
+    for number in range(lookups):
+        os.access(paths[number % _NAMES], os.F_OK)
+    seconds = time.process_time() - begin
+    os.kill(child, signal.SIGTERM)
+    usage = os.wait4(child, 0)[2]
+    return (seconds + usage.ru_utime + usage.ru_stime) / lookups * 1e6
+
+
+def main() -> None:
+    """Take turns, and print both."""
+    lookups = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
+    with tempfile.TemporaryDirectory() as directory:
+        base = Path(directory)
+        for name in ("home", "store", "mnt"):
+            (base / name).mkdir()
+        for number in range(_NAMES):
+            (base / f"home/hidden-{number}").touch()
+        rounds: dict[bool, list[float]] = {False: [], True: []}
+        for _ in range(_ROUNDS):
+            for record in rounds:
+                rounds[record].append(measure(base, lookups, record))
+    without, recorded = (statistics.median(rounds[record]) for record in rounds)
+    print(f"without the audit {without:7.1f} us per refused lookup")
+    print(f"with the audit    {recorded:7.1f} us, {100 * (recorded / without - 1):+.1f} %")
+
+
+if __name__ == "__main__":
+    main()
