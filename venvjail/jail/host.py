@@ -181,7 +181,8 @@ def _devices(config: Config) -> Iterator[str]:
 
 def _sockets(covered: Iterable[str]) -> Iterator[str]:
     """Path sockets that the jail would reach: a read-only mount does not stop connect(2)."""
-    names = list(_socket_names())
+    with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as table:
+        names = list(socket_names(table))
     relative = [name for name in names if not name.startswith("/")]
     paths = [name for name in names if name.startswith("/")]
     if relative:
@@ -198,14 +199,12 @@ def _sockets(covered: Iterable[str]) -> Iterator[str]:
             continue  # bound and removed, or not ours to see: then not the jail's either
 
 
-def _socket_names() -> Iterator[str]:
-    """The names in proc_net_unix(5), but for abstract ones; the last of eight columns."""
-    with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as table:
-        next(table)
-        for line in table:
-            columns = line.rstrip("\n").split(None, 7)  # the inode is padded with blanks
-            if len(columns) == 8 and not columns[7].startswith("@"):
-                yield columns[7]
+def socket_names(table: Iterable[str]) -> Iterator[str]:
+    """The names in lines of /proc/net/unix, but for abstract ones; the last of eight columns."""
+    for line in table:
+        columns = line.rstrip("\n").split(None, 7)  # the inode is padded with blanks
+        if len(columns) == 8 and columns[0] != "Num" and not columns[7].startswith("@"):
+            yield columns[7]
 
 
 def _working_directories() -> Iterator[str]:
