@@ -10,13 +10,14 @@ export JOBS        ?= 2
 # Root's runs share one directory and one test user on this machine (scripts/places.sh): one at a time.
 exclusive := $(if $(filter 0,$(shell id -u)),flock --close /run/venvjail-dev.lock)
 
-.PHONY: help setup lint test demo bench clean
+.PHONY: help setup lint test demo drill bench clean
 
 help:
 	@echo 'make setup   system packages, a venv, venvjail and its tools installed in it'
 	@echo 'make test    lint, then all tests, as an ordinary user; TESTS= PYTEST_ARGS= JOBS='
 	@echo 'make lint    ruff, mypy, shellcheck'
 	@echo 'make demo    a jailed venv shown at work, every claim checked'
+	@echo 'make drill   malware installed in a plain venv and in a jailed one: what it got'
 	@echo 'make bench   start-up time of a jailed command beside a plain one'
 	@echo 'make clean   remove what the targets above made, the test user included'
 
@@ -31,6 +32,9 @@ test:
 
 demo:
 	@$(exclusive) scripts/demo
+
+drill:
+	@$(exclusive) scripts/drill
 
 bench:
 	@$(exclusive) scripts/bench

@@ -7,7 +7,6 @@ renamed over the old one: rename(2) replaces a symlink, it does not follow it.
 
 import contextlib
 import os
-import secrets
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -29,7 +28,7 @@ def write_file(path: str, data: bytes, mode: int = 0o644) -> None:
 
 def write_at(directory: int, name: bytes, data: bytes, mode: int = 0o644) -> None:
     """Put ``data`` at ``name`` in the open ``directory`` with exactly ``mode``.  Raises OSError."""
-    fresh = f".venvjail-{secrets.token_hex(8)}"
+    fresh = f".venvjail-{os.urandom(8).hex()}"
     fd = os.open(fresh, _NEW, 0o600, dir_fd=directory)
     try:
         with open(fd, "wb") as file:

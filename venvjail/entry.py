@@ -88,7 +88,7 @@ def execute(
         directory = posix.getcwdb()
     except OSError:
         directory = b""
-    answer = _join(paths, command, environment)
+    answer = _join(paths, command, directory, environment)
     for notice in answer.notices:
         say(notice)
     _apply_environment(paths, environment, answer)
@@ -134,14 +134,24 @@ def _enter(paths: VenvPaths, namespaces: list[tuple[int, int]]) -> None:
 
 
 def say(line: bytes) -> None:
-    """One line of ours on stderr, control characters escaped."""
-    text = b"".join(
-        bytes((byte,)) if byte >= 32 and byte != 127 else b"\\x%02x" % byte for byte in line
+    """One line of ours on stderr, what a terminal would act on escaped.
+
+    As ``quoting.printable`` does, which cannot be imported once in the jail.
+    """
+    text = "".join(
+        character if character.isprintable() else _escaped(character)
+        for character in line.decode("utf-8", "surrogateescape")
     )
     try:
-        posix.write(2, b"venvjail: " + text + b"\n")
+        posix.write(2, b"venvjail: " + text.encode() + b"\n")
     except OSError:
         return  # stderr is closed: there is nobody to tell
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that is no UTF-8 (PEP 383)
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return ascii(character)[1:-1]
 
 
 def _command_name(paths: VenvPaths, script: str) -> str:
@@ -235,10 +245,10 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
     return connection
 
 
-def _join(paths: VenvPaths, command: str, environment: Environment) -> Answer:
-    home = environment.get(b"HOME", b"")
+def _join(paths: VenvPaths, command: str, directory: bytes, environment: Environment) -> Answer:
+    fields = [environment.get(b"HOME", b""), syscalls.encode(command), directory, *environment]
     try:
-        request = protocol.pack(protocol.JOIN, [home, syscalls.encode(command), *environment])
+        request = protocol.pack(protocol.JOIN, fields)
     except protocol.ProtocolError:
         raise JailError("the names of the environment variables are too long together") from None
     for _ in range(_ATTEMPTS):

@@ -8,7 +8,6 @@ up to the top before their turn comes.  That takes four descriptors, whatever th
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator
 
 from venvjail import syscalls
@@ -58,7 +57,7 @@ def _delete_files(directory: int, top: int) -> list[str]:
 
 
 def _moved_up(directory: int, name: str, top: int) -> str:
-    fresh = f".venvjail-{secrets.token_hex(8)}"
+    fresh = f".venvjail-{os.urandom(8).hex()}"
     with _pinned(directory, name):  # moving a directory writes its "..": it has to be writable
         os.rename(name, fresh, src_dir_fd=directory, dst_dir_fd=top)
     return fresh

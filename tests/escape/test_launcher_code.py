@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -144,4 +143,4 @@ def test_venvjail_in_the_venv_itself_is_refused(home: FakeHome) -> None:
 def change(venv: JailedVenv, **values: object) -> None:
     """Change what the venv's record says it is run by."""
     venv.stop()
-    record.save(record.Record(**{**asdict(record.load(str(venv.env))), **values}))  # type: ignore[arg-type]  # by name
+    record.save(record.load(str(venv.env))._replace(**values))  # type: ignore[arg-type]  # by name

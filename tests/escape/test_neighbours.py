@@ -126,8 +126,7 @@ def test_launchers_of_other_venvs_are_guarded_too(home: FakeHome) -> None:
         (sources / "contextlib.py").unlink()
         one.stop()
         changed = record.load(str(two.env))
-        values = {**vars(changed), "roots": (*changed.roots, str(sources))}
-        record.save(record.Record(**values))
+        record.save(changed._replace(roots=(*changed.roots, str(sources))))
         assert one.run(["touch", sources / "contextlib.py"]).returncode != 0
         assert one.run(["mv", sources.parent, home.project / "old"]).returncode != 0
 

@@ -107,6 +107,12 @@ def test_not_implemented(host: Results, jailed: Results, name: str) -> None:
     assert host[name] != "ENOSYS" or name in OPTIONAL
 
 
+def test_no_leases(host: Results, jailed: Results) -> None:
+    """Whoever opens the file has to wait for their end."""
+    assert jailed["a lease"] == "EINVAL"
+    assert host["a lease"] == "done"
+
+
 @pytest.mark.parametrize("name", ["int 0x80", "x32"])
 def test_no_calls_of_other_architectures(host: Results, jailed: Results, name: str) -> None:
     assert jailed[name] == "ENOSYS"

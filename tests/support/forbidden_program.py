@@ -7,6 +7,7 @@ the filter.
 
 import ctypes
 import errno
+import fcntl
 import json
 import mmap
 import os
@@ -156,6 +157,7 @@ def attempts(directory: str) -> dict[str, Callable[[], object]]:
         "open_by_handle_at": lambda: call("open_by_handle_at", -1, 0, 0),
         "fanotify_init": lambda: call("fanotify_init", 0x200, 0),
         "personality": lambda: in_child(lambda: call("personality", 0x0400000)),
+        "a lease": lambda: lease(path("leased")),
         "int 0x80": i386_getpid,
         "x32": x32_getpid,
         "AF_PACKET": lambda: socket.socket(17, socket.SOCK_RAW),
@@ -168,6 +170,14 @@ def attempts(directory: str) -> dict[str, Callable[[], object]]:
         "sticky directory": lambda: os.mkdir(path("sticky"), 0o1777),
         "personality of gdb": lambda: in_child(lambda: call("personality", 0x0040000)),
     }
+
+
+def lease(path: bytes) -> None:
+    """Of which the kernel asks that nobody else has the file open."""
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    fd = os.open(path, os.O_RDONLY)
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    os.close(fd)
 
 
 def main(directory: str) -> None:

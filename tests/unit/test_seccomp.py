@@ -35,6 +35,7 @@ NEWUSER, NEWNS, SIGCHLD = 0x10000000, 0x20000, 17
 UNIX, INET, INET6, NETLINK, PACKET, BLUETOOTH, ALG, VSOCK = 1, 2, 10, 16, 17, 31, 38, 40
 
 EPERM, ENOSYS = errno.EPERM, errno.ENOSYS
+F_SETLK, F_SETLEASE = 6, 1024
 EAFNOSUPPORT, EPROTONOSUPPORT = errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT
 
 #: A call, its arguments, and the errno (0: allowed) without user namespaces of one's own.
@@ -47,6 +48,10 @@ CALLS = [
     ("ioctl", (0, TCGETS), 0),
     ("ioctl", (0, TIOCGWINSZ), 0),
     ("ioctl", (TIOCSTI, TCGETS), 0),
+    ("fcntl", (0, F_SETLEASE), errno.EINVAL),
+    ("fcntl", (0, F_SETLEASE + HIGH), errno.EINVAL),
+    ("fcntl", (0, F_SETLK), 0),
+    ("fcntl", (F_SETLEASE, F_SETLK), 0),
     ("chmod", (0, 0o755), 0),
     ("chmod", (0, 0o1777), 0),
     ("chmod", (0, 0o4755), EPERM),

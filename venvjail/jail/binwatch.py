@@ -11,7 +11,7 @@ import os
 import trio
 
 from venvjail import syscalls
-from venvjail.bins import entry_text, sync_entries
+from venvjail.bins import EntrySync, entry_text
 from venvjail.layout import VenvPaths
 from venvjail.record import Record
 
@@ -24,13 +24,14 @@ class Entries:
     """The entries on the host of one venv."""
 
     def __init__(self, paths: VenvPaths, record: Record) -> None:
+        text = entry_text(record.base_python, record.entry_roots, paths.env)
+        self._sync = EntrySync(paths, text)
         self._paths = paths
-        self._text = entry_text(record.base_python, record.entry_roots, paths.env)
 
     def sync(self) -> None:
         """Bring ``venv/bin`` up to date; a failure is logged, the jail goes on."""
         try:
-            changes = sync_entries(self._paths, self._text)
+            changes = self._sync.sync()
         except OSError as error:
             log.error("cannot bring %s up to date: %s", self._paths.bin, error)
             return

@@ -16,6 +16,7 @@ from venvjail.jail.changes import Changes, load_unsaid
 from venvjail.jail.channel import COUNT
 from venvjail.jail.decisions import Prepared
 from venvjail.jail.live import LivePolicy
+from venvjail.jail.plan import within
 from venvjail.jail.programs import Programs
 from venvjail.jail.sensitivity import Sensitivity
 from venvjail.jail.witness import Witness
@@ -73,10 +74,11 @@ class Jail:
             load_unsaid(prepared.paths),
         )
 
-    def take_lease(self, entry: int) -> None:
+    def take_lease(self, entry: int, directory: str) -> None:
         self.was_joined = True
         self.leases.append(entry)
-        self.alarms.joined(entry)
+        home = self.prepared.facts.home
+        self.alarms.joined(entry, directory[len(home) + 1 :] if within(directory, home) else "")
         self._leases_changed()
 
     def end_lease(self, entry: int) -> None:
@@ -106,8 +108,11 @@ class Jail:
     async def is_outdated(self) -> bool:
         """Whether nothing runs in the jail, and a new one would guard more than it does."""
         lines = self.changes.replaced()
-        if not self.leases and not await self.count_processes():
-            return self.changes.stale  # nothing was there to write to what was replaced
+        if not self.changes.stale:
+            return False
+        processes = await self.count_processes()
+        if not (self.leases or processes):
+            return True  # nothing was there to write to what was replaced: nothing to say
         self.unsaid += lines
         return False
 

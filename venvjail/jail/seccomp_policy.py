@@ -65,6 +65,8 @@ TIOCSTI = 0x5412
 TIOCLINUX = 0x541C
 TIOCSETD = 0x5423
 
+F_SETLEASE = 1024  # linux/fcntl.h
+
 SET_ID_BITS = 0o6000
 # O_CREAT and __O_TMPFILE of asm-generic/fcntl.h: with neither of them the mode is not read.
 _CREATES = 0o100 | 0o20000000
@@ -122,6 +124,13 @@ _ALWAYS = (
                 (_NETLINK_ROUTE, _NETLINK_SOCK_DIAG, _NETLINK_KOBJECT_UEVENT, _NETLINK_GENERIC),
             ),
         ),
+    ),
+    Rule(
+        ("fcntl",),
+        errno.EINVAL,
+        "a lease on a file that can be read, even a read-only one, holds up whoever opens it on "
+        "the host for 45 seconds at a time; a file system without leases answers the same",
+        (OneOf(1, (F_SETLEASE,)),),
     ),
     Rule(
         ("personality",),

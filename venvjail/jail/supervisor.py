@@ -14,6 +14,7 @@ import sys
 from setproctitle import setproctitle
 
 from venvjail import syscalls
+from venvjail.jail import deferred
 from venvjail.layout import VenvPaths
 from venvjail.titles import supervisor_title
 
@@ -29,6 +30,7 @@ def main(venv: str, lock: int, ready: int) -> None:
     os.set_inheritable(ready, False)
     paths = VenvPaths(venv)
     channel, builder_pid = _fork_builder(paths, (lock, ready))
+    deferred.defer(deferred.OF_TRIO)
     from venvjail.jail import service
 
     sys.exit(service.run(paths, channel, builder_pid, lock, ready))

@@ -1,0 +1,58 @@
+"""A module that is deferred costs nothing until something in it is used."""
+
+import subprocess
+import sys
+
+from tests.support.home import TREE
+
+DEFER = """
+import sys
+from venvjail.jail.deferred import OF_TRIO, defer
+"""
+USED = (
+    DEFER
+    + """
+defer(["colorsys", "sys"])
+import colorsys
+assert not hasattr(colorsys, "__file__")
+assert "math" not in vars(colorsys)
+assert colorsys.rgb_to_hsv(0, 0, 1) == (2 / 3, 1, 1)
+assert sys.modules["colorsys"].__file__, "the real one has taken its place"
+assert colorsys.ONE_THIRD == 1 / 3
+assert sys.argv, "what was there already is left alone"
+"""
+)
+SUPERVISOR = (
+    DEFER
+    + """
+defer(OF_TRIO)
+import venvjail.jail.service
+loaded = {"_ssl", "_hashlib", "idna.core"} & set(sys.modules)
+assert not loaded, loaded
+"""
+)
+CONTROL = """
+import sys
+import venvjail.jail.service
+missing = {"_ssl", "_hashlib", "idna.core"} - set(sys.modules)
+assert not missing, missing
+"""
+
+
+def run(program: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=TREE, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_deferred_module_is_loaded_by_its_first_use() -> None:
+    run(USED)
+
+
+def test_the_supervisor_starts_without_openssl_and_idna() -> None:
+    run(SUPERVISOR)
+
+
+def test_trio_alone_would_load_them() -> None:
+    run(CONTROL)
