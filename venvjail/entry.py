@@ -88,7 +88,7 @@ def execute(
         directory = posix.getcwdb()
     except OSError:
         directory = b""
-    answer = _join(paths, command, environment)
+    answer = _join(paths, command, directory, environment)
     for notice in answer.notices:
         say(notice)
     _apply_environment(paths, environment, answer)
@@ -245,10 +245,10 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
     return connection
 
 
-def _join(paths: VenvPaths, command: str, environment: Environment) -> Answer:
-    home = environment.get(b"HOME", b"")
+def _join(paths: VenvPaths, command: str, directory: bytes, environment: Environment) -> Answer:
+    fields = [environment.get(b"HOME", b""), syscalls.encode(command), directory, *environment]
     try:
-        request = protocol.pack(protocol.JOIN, [home, syscalls.encode(command), *environment])
+        request = protocol.pack(protocol.JOIN, fields)
     except protocol.ProtocolError:
         raise JailError("the names of the environment variables are too long together") from None
     for _ in range(_ATTEMPTS):
