@@ -94,7 +94,7 @@ def execute(
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     command = Command(prepare, arguments, files)
-    request = _request(name, command.environment)
+    request = _request(name, command)
     for _ in range(_ATTEMPTS):
         connection = connect(paths)
         if connection is None:
@@ -111,10 +111,11 @@ def execute(
     raise JailError(f"the jail of {paths.env} ends as soon as it starts; see {paths.run}/log")
 
 
-def _request(name: str, environment: Environment) -> bytes:
-    home = environment.get(b"HOME", b"")
+def _request(name: str, command: Command) -> bytes:
+    environment = command.environment
+    fields = [environment.get(b"HOME", b""), encode(name), command.directory, *environment]
     try:
-        return protocol.pack(protocol.JOIN, [home, encode(name), *environment])
+        return protocol.pack(protocol.JOIN, fields)
     except protocol.ProtocolError:
         raise JailError("the names of the environment variables are too long together") from None
 

@@ -15,7 +15,9 @@ LIMIT = 131072
 MAX_DESCRIPTORS = 8
 
 JOIN = b"J"
-"""Entry to supervisor: join the jail.  Fields: home, command, names of environment variables."""
+"""Entry to supervisor: join the jail.
+
+Fields: home, command, working directory, names of environment variables."""
 DONE = b"D"
 """Entry to supervisor: the command has ended.
 

@@ -78,7 +78,7 @@ def test_noise(control: Control) -> None:
     "message",
     [
         protocol.pack(protocol.JOIN, []),
-        protocol.pack(protocol.JOIN, [b"/home"]),
+        protocol.pack(protocol.JOIN, [b"/home", b"test"]),
         protocol.pack(b"Z", []),
         protocol.MAGIC,
         protocol.MAGIC + b"J\xff\xff\xff\xff",
@@ -91,12 +91,12 @@ def test_what_is_no_message_is_not_answered(control: Control, message: bytes) ->
 
 def test_control_a_message_is_answered(control: Control) -> None:
     assert control.send(protocol.pack(protocol.STATUS, []))[:4] == protocol.MAGIC + protocol.OK
-    joined = control.send(protocol.pack(protocol.JOIN, [b"", b"test"]))
+    joined = control.send(protocol.pack(protocol.JOIN, [b"", b"test", b"/"]))
     assert joined[:4] == protocol.MAGIC + protocol.OK
 
 
 def test_one_connection_joins_once(control: Control) -> None:
-    join = protocol.pack(protocol.JOIN, [b"", b"test"])
+    join = protocol.pack(protocol.JOIN, [b"", b"test", b"/"])
     with control.connect() as connection:
         connection.send(join)
         assert connection.recv(protocol.LIMIT)[:4] == protocol.MAGIC + protocol.OK

@@ -158,11 +158,12 @@ def test_of_what_it_started_too(jail: JailedVenv) -> None:
     assert "looked for ~/.ssh" in done.stderr
 
 
-def test_of_what_left_it_with_the_next(jail: JailedVenv) -> None:
+def test_of_what_left_it_with_the_next(own_jail: JailedVenv) -> None:
     script = "(setsid sh -c 'sleep 0.2; ls ~/.ssh' >/dev/null 2>&1 &) &"
-    assert jail.run(["sh", "-c", script]).stderr == ""
+    assert own_jail.run(["sh", "-c", script]).stderr == ""
     eventually(
-        lambda: "a background process looked for ~/.ssh" in jail.run(["true"]).stderr, "the line"
+        lambda: "a background process looked for ~/.ssh" in own_jail.run(["true"]).stderr,
+        "the line",
     )
 
 

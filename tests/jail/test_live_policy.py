@@ -177,12 +177,13 @@ def test_hide_takes_a_default_back_and_allow_shows_it_again(own_jail: JailedVenv
 
 
 def test_nothing_to_change(own_jail: JailedVenv) -> None:
-    before = Path(own_jail.paths.config).stat()
+    file = Path(own_jail.paths.config)
+    before = (file.stat().st_ino, file.stat().st_mtime_ns, file.read_bytes())
     done = venvjail(own_jail, "allow", own_jail.home.root / ".bashrc", "/etc/passwd")
     assert (done.returncode, done.stdout) == (0, "nothing to change: shown already\n")
     done = venvjail(own_jail, "hide", own_jail.home.root / "docs")
     assert (done.returncode, done.stdout) == (0, "nothing to change: hidden already\n")
-    assert Path(own_jail.paths.config).stat() == before
+    assert (file.stat().st_ino, file.stat().st_mtime_ns, file.read_bytes()) == before
 
 
 def test_what_no_config_can_show(own_jail: JailedVenv) -> None:

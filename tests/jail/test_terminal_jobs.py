@@ -37,8 +37,9 @@ def test_writing_in_the_background_stops_on_request(python: Path, terminal: Term
 
 def test_a_process_group_of_its_own_keeps_the_terminal(python: Path, terminal: Terminal) -> None:
     """The leader of a job calls setpgid(2) without effect; so must a command whose entry leads."""
-    terminal.type(f'{python} -c "import os; os.setpgid(0, 0); {READ}; input()"')
-    terminal.expect("input()")
+    ready = "print('rea' + 'dy', flush=True)"  # what is typed sooner the shell may still get
+    terminal.type(f'{python} -c "import os; os.setpgid(0, 0); {ready}; {READ}; input()"')
+    terminal.expect("ready\r\n")
     terminal.type("line")
     terminal.expect("read LINE\r\n")
     terminal.press("c")

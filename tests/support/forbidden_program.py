@@ -174,8 +174,7 @@ def attempts(directory: str) -> dict[str, Callable[[], object]]:
 
 def lease(path: bytes) -> None:
     """Of which the kernel asks that nobody else has the file open."""
-    with open(path, "w", encoding="utf-8"):
-        pass
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     fd = os.open(path, os.O_RDONLY)
     fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
     os.close(fd)

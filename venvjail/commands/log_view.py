@@ -42,7 +42,11 @@ class Selection:
 
 def show(paths: VenvPaths, selection: Selection, *, as_json: bool) -> None:
     """Print every refusal up to now, the newest first: a table, or a JSON object a line."""
-    for line in _formatted(up_to_now(paths, selection), as_json):
+    refusals = up_to_now(paths, selection)
+    if not refusals and not as_json:
+        kind = "nothing" if selection == Selection() else "nothing of that kind"
+        click.echo(printable(f"{kind} was refused in the jail of {paths.env}"))
+    for line in _formatted(refusals, as_json):
         click.echo(line)
 
 
@@ -106,9 +110,7 @@ def _have_it_written(paths: VenvPaths) -> None:
 def _formatted(refusals: list[Refusal], as_json: bool) -> Iterator[str]:
     if as_json:
         yield from (json.dumps(fields(refusal)) for refusal in refusals)
-    elif not refusals:
-        yield "nothing of that kind is in the log"
-    else:
+    elif refusals:
         yield from _table(refusals)
 
 

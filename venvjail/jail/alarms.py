@@ -35,6 +35,15 @@ class Looks:
     unusual: bool = False
     """Whether one that exists was asked for by a program of which it is not the habit."""
     unusual_kinds: set[str] = field(default_factory=set)
+    start: str = ""
+    """Where the command is started, relative to the home: the entry looks there itself, once."""
+
+    def is_start(self, path: str) -> bool:
+        """Whether this look is the entry's, for the directory to start the command in."""
+        found = f"{self.start}/".startswith(f"{path}/")
+        if found:
+            self.start = ""
+        return found
 
     def add(self, place: Sensitive, exists: bool, usual: bool) -> None:
         """One look; of too many different ones the rest is not remembered."""
@@ -70,9 +79,9 @@ class Alarms:
         self._orphans = Looks()
         """Those of processes that outlived their command, or hid from it: told with the next."""
 
-    def joined(self, entry: int) -> None:
-        """A command begins."""
-        self._commands[entry] = Looks()
+    def joined(self, entry: int, start: str = "") -> None:
+        """A command begins, in the directory ``start`` of the home if it is there."""
+        self._commands[entry] = Looks(start=start)
 
     def left(self, entry: int) -> None:
         """A command has ended, or its entry was killed."""
@@ -82,8 +91,9 @@ class Alarms:
         self, place: Sensitive, path: str, exists: bool, program: Program, known: Sensitivity
     ) -> None:
         """A program looked for ``path``, relative to the home, which is hidden."""
-        if not known.expects(path):
-            self._of(program.pid).add(place, exists, is_usual(place, program.exe))
+        looks = self._of(program.pid)
+        if not known.expects(path) and not looks.is_start(path):
+            looks.add(place, exists, is_usual(place, program.exe))
 
     def told(self, entry: int) -> list[str]:
         """The lines for a command that has ended; each is told once."""

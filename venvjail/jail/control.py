@@ -91,7 +91,7 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
                         return
                     joined = _join(jail, connection, fields)
                     if joined:
-                        jail.take_lease(pid)
+                        jail.take_lease(pid, os.fsdecode(fields[2]))
                 elif kind == protocol.DONE:
                     jail.entries.sync()
                     lines = [*jail.take_unsaid(), *jail.alarms_of(pid), *await _hints(jail, fields)]
@@ -135,9 +135,9 @@ async def _hints(jail: Jail, fields: list[bytes]) -> list[str]:
 
 def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
     """Answer a JOIN; whether the peer may join."""
-    if len(fields) < 2:
-        raise protocol.ProtocolError("a JOIN of fewer than two fields")
-    home, _command, *names = fields
+    if len(fields) < 3:
+        raise protocol.ProtocolError("a JOIN of fewer than three fields")
+    home, _command, _directory, *names = fields
     facts = jail.prepared.facts
     wanted = os.fsdecode(home)
     if wanted.startswith("/") and os.path.isdir(wanted) and not _is_home(wanted, jail):

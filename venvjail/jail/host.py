@@ -5,6 +5,7 @@ Paths are resolved here, on the host and before the jail exists; the builder the
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import logging
 import os
@@ -181,16 +182,36 @@ def _devices(config: Config) -> Iterator[str]:
 def _sockets(covered: Iterable[str]) -> Iterator[str]:
     """Path sockets that the jail would reach: a read-only mount does not stop connect(2)."""
     with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as table:
-        rows = [line.rstrip("\n").split(" ", 7) for line in table]
-    for row in rows[1:]:
-        path = os.path.realpath(row[-1]) if row[-1].startswith("/") else ""
-        if not path or any(within(path, directory) for directory in covered):
+        names = list(socket_names(table))
+    relative = [name for name in names if not name.startswith("/")]
+    paths = [name for name in names if name.startswith("/")]
+    if relative:
+        # To a directory that the kernel does not tell: most probably one in which a process is.
+        places = {*_working_directories()}
+        paths += [f"{place}/{name}" for name in relative for place in places]
+    for path in dict.fromkeys(map(os.path.realpath, paths)):
+        if any(within(path, directory) for directory in covered):
             continue
         try:
             if stat.S_ISSOCK(os.lstat(path).st_mode):
                 yield path
         except OSError:
             continue  # bound and removed, or not ours to see: then not the jail's either
+
+
+def socket_names(table: Iterable[str]) -> Iterator[str]:
+    """The names in lines of /proc/net/unix, but for abstract ones; the last of eight columns."""
+    for line in table:
+        columns = line.rstrip("\n").split(None, 7)  # the inode is padded with blanks
+        if len(columns) == 8 and columns[0] != "Num" and not columns[7].startswith("@"):
+            yield columns[7]
+
+
+def _working_directories() -> Iterator[str]:
+    """Those of the processes that the user may look at."""
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            yield os.readlink(f"/proc/{pid}/cwd")
 
 
 def _aliases(home: str) -> Iterator[str]:

@@ -39,6 +39,7 @@ from venvjail.jail.channel import (
 )
 from venvjail.jail.decisions import Prepared, take_over
 from venvjail.jail.live import LivePolicy
+from venvjail.jail.plan import within
 from venvjail.jail.programs import Programs
 from venvjail.jail.sensitivity import Sensitivity
 from venvjail.jail.witness import Witness
@@ -51,6 +52,9 @@ _COUNT_SECONDS = 5.0
 _END_SECONDS = 1.0
 _MESSAGE = 65536
 _STALE_SECONDS = 1.0
+#: So long a jail waits at least for the command that it was started for, which joins when it hears
+#: that it can.
+_FIRST_SECONDS = 10.0
 
 
 @dataclass
@@ -72,6 +76,7 @@ class Jail:
     """What each command restricts itself with; None where the kernel has no Landlock."""
     leases: list[int] = field(default_factory=list)
     """The pids on the host of the entries whose commands run."""
+    was_joined: bool = False
     changed: trio.Event = field(default_factory=trio.Event)
     """Set, and replaced, when ``leases`` changes."""
     asking: trio.Lock = field(default_factory=trio.Lock)
@@ -81,9 +86,11 @@ class Jail:
     )
     """From the task that reads what init says to the one that has asked."""
 
-    def take_lease(self, entry: int) -> None:
+    def take_lease(self, entry: int, directory: str) -> None:
+        self.was_joined = True
         self.leases.append(entry)
-        self.alarms.joined(entry)
+        home = self.prepared.facts.home
+        self.alarms.joined(entry, directory[len(home) + 1 :] if within(directory, home) else "")
         self._leases_changed()
 
     def end_lease(self, entry: int) -> None:
@@ -331,6 +338,8 @@ async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.Can
         linger = jail.live.config.jail.linger.value
         if jail.changes.stale:
             linger = min(linger, _STALE_SECONDS)
+        if not jail.was_joined:
+            linger = max(linger, _FIRST_SECONDS)
         with trio.move_on_after(linger):
             await jail.changed.wait()
             continue
