@@ -1,67 +1,62 @@
-"""Usage: startup.py [RUNS].  Time from command to end of ``python -c pass``, plain and jailed.
+"""From command to end of ``python -c pass``."""
 
-Runs as an ordinary user in a throw-away home.  Prints a table: median and best, in milliseconds.
-"""
+from __future__ import annotations
 
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
-Before = Callable[[], object]
+from bench.measure import in_turn, ratios, seconds, spread
+from bench.page import Section, Table
+from bench.place import Place
+from bench.rivals import Rivals
 
-
-def measure(python: Path, runs: int, before: Before) -> list[float]:
-    """Time ``python -c pass``, after ``before()`` each time; return sorted milliseconds."""
-    times = []
-    for _ in range(runs):
-        before()
-        begin = time.perf_counter()
-        subprocess.run([python, "-c", "pass"], check=True)
-        times.append((time.perf_counter() - begin) * 1000)
-    return sorted(times)
+_MS = 1000
+_COLD = "venvjail, starting the jail"
 
 
-def venvjail(*words: str | Path) -> None:
-    """Run a command of venvjail, quietly."""
-    command = [sys.executable, "-m", "venvjail", *words]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+def measure(place: Place, quick: bool) -> Section:
+    """Start the same interpreter in all sandboxes, and the jail anew."""
+    rivals = Rivals(place)
+    commands = rivals.commands(place, "-c", "pass")
+    subjects: dict[str, Callable[[], float]] = {
+        name: partial(seconds, command) for name, command in commands.items()
+    }
+    for subject in subjects.values():
+        subject()
+    times = in_turn(subjects, 60 if quick else 200)
+    plain = times["plain venv"]
+    rows = [
+        (
+            name,
+            spread(values).scaled(_MS, "ms"),
+            f"{_MS * min(values):.1f} ms",
+            ratios(values, plain).scaled(1, "times"),
+            f"{min(values) / min(plain):.2f}",
+        )
+        for name, values in times.items()
+    ]
+    cold = _cold(place, 10 if quick else 30)
+    rows.append(
+        (
+            _COLD,
+            spread(cold[_COLD]).scaled(_MS, "ms"),
+            f"{_MS * min(cold[_COLD]):.1f} ms",
+            ratios(cold[_COLD], cold["plain venv"]).scaled(1, "times"),
+            f"{min(cold[_COLD]) / min(cold['plain venv']):.2f}",
+        )
+    )
+    columns = ("", "median (quartiles)", "best", "ratio to plain (quartiles)", "ratio of the bests")
+    text = (
+        "`python -c pass`, whole process. Aims: at most 2.3 times the plain venv while the jail "
+        f"runs, at most 150 ms more than it where the jail has to be started. {rivals.note()}"
+    )
+    return Section("Start", text, [Table(columns, rows)])
 
 
-def report(name: str, times: list[float]) -> None:
-    """Print one line of the table."""
-    print(f"{name:28} {statistics.median(times):8.1f} {times[0]:8.1f} {len(times):6}")
+def _cold(place: Place, rounds: int) -> dict[str, list[float]]:
+    def start_jail() -> float:
+        place.stop(place.jailed)
+        return seconds([place.python(place.jailed), "-c", "pass"])
 
-
-def main() -> None:
-    """Make one plain and one jailed venv, and measure both."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 50
-    with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory)
-        os.environ["HOME"] = directory
-        os.chdir(home)  # a directory that the jail shows: elsewhere each start says so
-        plain, jailed = home / "plain", home / "jailed"
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", plain], check=True)
-        venvjail("--without-pip", jailed)
-
-        def cold() -> None:
-            venvjail("stop", jailed)
-
-        def warm() -> None:
-            pass
-
-        print(f"{'python -c pass':28} {'median':>8} {'best':>8} {'runs':>6}   (ms)")
-        try:
-            report("plain venv", measure(plain / "bin/python", runs, warm))
-            report("jailed, starting the jail", measure(jailed / "bin/python", runs // 5, cold))
-            report("jailed, jail running", measure(jailed / "bin/python", runs, warm))
-        finally:
-            venvjail("remove", jailed)
-
-
-if __name__ == "__main__":
-    main()
+    plain = partial(seconds, [place.python(place.plain), "-c", "pass"])
+    return in_turn({"plain venv": plain, _COLD: start_jail}, rounds)

@@ -120,7 +120,9 @@ def entry_attributes(node: Node, shown: Attributes) -> pyfuse3.EntryAttributes:
     answer.st_mode = shown.mode
     answer.st_nlink = shown.nlink
     answer.st_uid = shown.uid
-    answer.st_gid = shown.gid
+    # In a jail one group has a name, ours.  An inode of another nobody may write to, nor create a
+    # name in a home of it (HAS_UNMAPPED_ID() in fs/namei.c).  The owner's rights are others.
+    answer.st_gid = os.getgid() if shown.uid == os.getuid() else shown.gid
     answer.st_rdev = shown.rdev
     answer.st_size = shown.size
     answer.st_blocks = shown.blocks

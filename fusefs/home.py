@@ -256,7 +256,8 @@ class Home(ReadableHome):
     def change(self, node: Node, changes: Changes) -> Attributes:
         fd = self._changeable(home_node(node))
         st = os.fstat(fd)
-        if changes.uid not in (None, st.st_uid) or changes.gid not in (None, st.st_gid):
+        groups = (None, st.st_gid, os.getgid())  # the last: as which any of the owner's is shown
+        if changes.uid not in (None, st.st_uid) or changes.gid not in groups:
             raise Refused(errno.EPERM, Verdict.DENIED)
         path = layers.magic_link(fd)
         if changes.size is not None:

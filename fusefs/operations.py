@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyfuse3
 
@@ -22,7 +22,7 @@ from fusefs.answers import Requests, entry_attributes, log, no_entry, statfs_ans
 from fusefs.events import Observer, hides_something
 from fusefs.handles import DirHandle, FileHandle, Handles
 from fusefs.nodes import Node, NodeTable
-from fusefs.replacing import KernelEntry, replace_rules
+from fusefs.replacing import KernelEntry, entry_of, replace_rules
 from fusefs.rules import Rules
 from fusefs.transfer import sync, write_all
 from fusefs.tree import Changes, Entry, Opened
@@ -55,9 +55,17 @@ class Operations(pyfuse3.Operations):
         self._request = Requests(self._table, observer, trace)
         self._closed = False
 
-    def replace_rules(self, rules: Rules, never: tuple[bytes, ...]) -> list[KernelEntry]:
-        """New policy, at once; what the kernel remembers wrongly now is for `forget_entries`."""
-        return replace_rules(self._view.home.backing, self._table, rules, never)
+    def replace_rules(
+        self, rules: Rules, never: tuple[bytes, ...], unmount: Iterable[bytes] = ()
+    ) -> list[KernelEntry]:
+        """New policy, at once; what the kernel remembers wrongly now is for `forget_entries`.
+
+        So are ``unmount``, paths relative to the home on which something was mounted.
+        """
+        backing = self._view.home.backing
+        entries = replace_rules(backing, self._table, rules, never)
+        covered = (entry_of(backing.root, path) for path in unmount)
+        return [*entries, *(entry for entry in covered if entry and entry not in entries)]
 
     def never_look_at(self, mountpoint: bytes) -> None:
         """The view is about to be mounted there, on the host that it shows."""

@@ -49,3 +49,15 @@ def _changed(root: HomeNode, before: Rules, after: Rules) -> Iterator[KernelEntr
             if inner is None:
                 break
             node = inner
+
+
+def entry_of(root: HomeNode, path: bytes) -> KernelEntry | None:
+    """``path`` as the kernel remembers it, ``None`` where it does not know the directory."""
+    *above, name = components(path)
+    node = root
+    for step in above:
+        inner = node.children.get(step)
+        if inner is None:
+            return None
+        node = inner
+    return node.id, name

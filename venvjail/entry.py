@@ -1,21 +1,20 @@
-"""Entry (host, then the jail): the program behind ``venv/bin/python`` and every other command.
+"""Entry (host): the program behind ``venv/bin/python`` and every other command.
 
 It asks the supervisor for the jail's namespaces, joins them, forks, and runs the command in the
 child.  The parent stays as the command's stand-in on the host: it passes signals and job control
 on and ends as the command ends.  Its connection to the supervisor is the command's lease.
 
 This runs at every start of a command under ``python -I -S``, so it imports built-in modules and
-little else; what only a cold start needs is in ``start``.
+little else; all after the question is in ``joining``, what only a cold start needs is in ``start``.
 """
 
 import _socket
 import posix
 import sys
 
-from venvjail import job, protocol, syscalls
-from venvjail.answer import Answer, RefusedError, receive
-from venvjail.errors import EXIT_NO_JAIL, ROOT_REFUSED, JailError, UserError
-from venvjail.layout import VenvPaths
+from venvjail import protocol
+from venvjail.errors import ROOT_REFUSED, JailError, UserError, say
+from venvjail.layout import VenvPaths, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +31,26 @@ Environment = dict[bytes, bytes]
 _NEW_SHELL = "activate-new-shell"
 _ANSWER_SECONDS = 30.0
 _ATTEMPTS = 10
-#: Of a failed command's arguments so many are looked at, and none that is too long for a path.
-_MOST_WORDS = 24
-_PATH_MAX = 4096
-_ENOMEM = 12
+
+
+class Command:
+    """What is to be run, and what its caller gave this process.
+
+    ``prepare`` and ``arguments`` are those of ``execute``; ``directory`` is the current one, empty
+    where it is gone; ``files`` are the standard descriptors that are regular files.
+    """
+
+    __slots__ = ("arguments", "directory", "environment", "files", "prepare")
+
+    def __init__(self, prepare: "Prepare", arguments: "Sequence[str]", files: list[int]) -> None:
+        self.prepare = prepare
+        self.arguments = arguments
+        self.files = files
+        self.environment = dict(posix.environ)
+        try:
+            self.directory = posix.getcwdb()
+        except OSError:
+            self.directory = b""
 
 
 def main(venv: str, script: str, arguments: list[str]) -> "NoReturn":
@@ -57,16 +72,16 @@ def _status(venv: str, script: str, arguments: list[str]) -> int:
         path = f"{paths.bin}/{name}"
         return execute(paths, path, lambda _environment: [path, *arguments], arguments)
     except UserError as error:
-        say(syscalls.encode(str(error)))
+        say(encode(str(error)))
         return error.exit_status
 
 
 def execute(
-    paths: VenvPaths, command: str, prepare: "Prepare", arguments: "Sequence[str]" = ()
+    paths: VenvPaths, name: str, prepare: "Prepare", arguments: "Sequence[str]" = ()
 ) -> int:
     """Run a command in the jail; its exit status, or this process dies the death it died.
 
-    ``command`` is its name for the audit.  ``prepare`` is called in the jail with the command's
+    ``name`` is the command's for the audit.  ``prepare`` is called in the jail with the command's
     environment, which it may change, and returns the command line, whose first word is a path or
     a name to be found in PATH.  ``arguments`` are looked through for hidden paths when the
     command fails.  Raises JailError where the jail cannot be joined: nothing has been
@@ -74,84 +89,44 @@ def execute(
     """
     _refuse_root()
     files = _check_standard_descriptors()
-    redirected = None
-    if files:
-        from venvjail.streams import Redirected
-
-        redirected = Redirected(files)
     # Nothing the caller has open reaches the jail: a descriptor would open what the view hides.
     posix.closerange(3, 1 << 20)
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    environment = dict(posix.environ)
+    command = Command(prepare, arguments, files)
+    request = _request(name, command)
+    for _ in range(_ATTEMPTS):
+        connection = connect(paths)
+        if connection is None:
+            from venvjail import start
+
+            start.start_supervisor(paths)
+        elif _is_sent(connection, request):
+            from venvjail import joining
+
+            status = joining.run(paths, connection, command)
+            if status is not None:
+                return status
+        # The jail ended between our connecting and its accepting: start anew.
+    raise JailError(f"the jail of {paths.env} ends as soon as it starts; see {paths.run}/log")
+
+
+def _request(name: str, command: Command) -> bytes:
+    environment = command.environment
+    fields = [environment.get(b"HOME", b""), encode(name), command.directory, *environment]
     try:
-        directory = posix.getcwdb()
+        return protocol.pack(protocol.JOIN, fields)
+    except protocol.ProtocolError:
+        raise JailError("the names of the environment variables are too long together") from None
+
+
+def _is_sent(connection: _socket.socket, request: bytes) -> bool:
+    connection.settimeout(_ANSWER_SECONDS)
+    try:
+        connection.send(request)
     except OSError:
-        directory = b""
-    answer = _join(paths, command, directory, environment)
-    for notice in answer.notices:
-        say(notice)
-    _apply_environment(paths, environment, answer)
-    # While this process is in the jail's user namespace and still has its own memory, no jailed
-    # process may trace it; exec(2) makes the command dumpable again.
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-    _enter(paths, answer.namespaces)
-    if redirected is not None:
-        redirected.reopen()
-    caller = job.Caller()
-    child = _fork(paths)
-    if child == 0:
-        _become(prepare, environment, directory, answer, caller)
-    syscalls.clear_capability_sets()
-    for fd, _ in answer.namespaces:
-        posix.close(fd)
-    status = job.accompany(child, caller)
-    if redirected is not None:
-        redirected.give_back()
-    _say_done(answer.lease, status, directory, arguments)
-    return job.end_like(status)
-
-
-def _fork(paths: VenvPaths) -> int:
-    try:
-        return posix.fork()
-    except OSError as error:
-        reason = error.strerror
-        if error.errno == _ENOMEM:  # also where init has ended; pid_namespaces(7)
-            reason = "it has ended meanwhile; run the command again"
-        raise JailError(f"cannot run in the jail of {paths.env}: {reason}") from None
-
-
-def _enter(paths: VenvPaths, namespaces: list[tuple[int, int]]) -> None:
-    try:
-        for fd, kind in namespaces:
-            syscalls.setns(fd, kind)
-    except OSError as error:
-        raise JailError(
-            f"cannot join the jail of {paths.env}: {error.strerror} (was it started in another "
-            f"container or user namespace?); end it: venvjail stop {paths.env}"
-        ) from None
-
-
-def say(line: bytes) -> None:
-    """One line of ours on stderr, what a terminal would act on escaped.
-
-    As ``quoting.printable`` does, which cannot be imported once in the jail.
-    """
-    text = "".join(
-        character if character.isprintable() else _escaped(character)
-        for character in line.decode("utf-8", "surrogateescape")
-    )
-    try:
-        posix.write(2, b"venvjail: " + text.encode() + b"\n")
-    except OSError:
-        return  # stderr is closed: there is nobody to tell
-
-
-def _escaped(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte that is no UTF-8 (PEP 383)
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return ascii(character)[1:-1]
+        return False
+    return True
 
 
 def _command_name(paths: VenvPaths, script: str) -> str:
@@ -214,7 +189,7 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
     """
     try:
         directory = posix.open(
-            paths.run, syscalls.O_PATH | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+            paths.run, posix.O_PATH | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
         )
     except FileNotFoundError:
         return None
@@ -243,154 +218,3 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
     if int.from_bytes(credentials[4:8], sys.byteorder) != posix.getuid():
         raise JailError(f"the socket in {paths.run} is served by another user; remove it")
     return connection
-
-
-def _join(paths: VenvPaths, command: str, directory: bytes, environment: Environment) -> Answer:
-    fields = [environment.get(b"HOME", b""), syscalls.encode(command), directory, *environment]
-    try:
-        request = protocol.pack(protocol.JOIN, fields)
-    except protocol.ProtocolError:
-        raise JailError("the names of the environment variables are too long together") from None
-    for _ in range(_ATTEMPTS):
-        connection = connect(paths)
-        if connection is None:
-            from venvjail import start
-
-            start.start_supervisor(paths)
-            continue
-        connection.settimeout(_ANSWER_SECONDS)
-        try:
-            connection.send(request)
-            answer = receive(connection)
-        except TimeoutError:
-            raise JailError(
-                f"the jail's supervisor does not answer; try: venvjail stop {paths.env}"
-            ) from None
-        except RefusedError as refusal:
-            raise JailError(str(refusal)) from None
-        except protocol.ProtocolError:
-            raise JailError(
-                f"the socket in {paths.run} does not answer as this venvjail does; "
-                f"end what serves it: venvjail stop {paths.env}"
-            ) from None
-        except OSError:
-            answer = None
-        if answer is not None:
-            return answer
-        # The jail ended between our connecting and its accepting: start anew.
-    raise JailError(f"the jail of {paths.env} ends as soon as it starts; see {paths.run}/log")
-
-
-def _apply_environment(paths: VenvPaths, environment: Environment, answer: Answer) -> None:
-    for name in answer.withhold:
-        environment.pop(name, None)
-    environment[b"VENVJAIL"] = syscalls.encode(paths.env)
-    environment.update(answer.assign)
-
-
-def _become(
-    prepare: "Prepare",
-    environment: Environment,
-    directory: bytes,
-    answer: Answer,
-    caller: job.Caller,
-) -> None:
-    """In the child, all namespaces joined: confine this process and run the command in it."""
-    try:
-        _change_directory(directory, answer.home)
-        _mend_directories(environment, answer.home)
-        command = prepare(environment)
-        syscalls.drop_capabilities()
-        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-        if answer.processes is not None:
-            syscalls.limit_processes(answer.processes)
-        if answer.ruleset is not None:
-            syscalls.landlock_restrict_self(*answer.ruleset)
-        # Last of all credential changes: they clear it (prctl(2)).
-        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
-        if caller.entry_is_gone():
-            posix._exit(EXIT_NO_JAIL)
-        caller.restore_signals()
-        if answer.filter:
-            syscalls.install_filter(answer.filter)
-        else:
-            # There is no filter for this machine that keeps it from typing into the terminal
-            # (TIOCSTI), which takes a terminal of one's own session; tty_ioctl(4).
-            posix.setsid()
-        posix._exit(_run(command, environment))
-    except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not go on
-        say(f"cannot run the command: {error}".encode("utf-8", "surrogateescape"))
-        posix._exit(EXIT_NO_JAIL)
-
-
-def _change_directory(directory: bytes, home: bytes) -> None:
-    try:
-        posix.chdir(directory)
-        return
-    except OSError:
-        pass
-    try:
-        posix.chdir(home)
-    except OSError:
-        posix.chdir("/")
-    if directory:
-        say(directory + b" is not visible in the jail; the command starts in " + posix.getcwdb())
-
-
-def _mend_directories(environment: Environment, home: bytes) -> None:
-    """Without the host's TMPDIR programs fall back to /tmp; HOME may be a hidden symlink to it."""
-    for name in (b"TMPDIR", b"TEMP", b"TMP", b"HOME"):
-        path = environment.pop(name, None)
-        if path is None:
-            continue
-        try:
-            posix.stat(path)
-            environment[name] = path
-        except OSError:
-            if name == b"HOME":
-                environment[name] = home
-
-
-def _run(command: list[str], environment: Environment) -> int:
-    """Execute the command; returns only when that fails, with the shell's status for it."""
-    program = syscalls.encode(command[0])
-    candidates = [program]
-    if b"/" not in program:
-        path = environment.get(b"PATH", b"/usr/local/bin:/usr/bin:/bin")
-        candidates = [(entry or b".") + b"/" + program for entry in path.split(b":")]
-    arguments = [syscalls.encode(word) for word in command]
-    denied = None
-    for candidate in candidates:
-        try:
-            posix.execve(candidate, arguments, environment)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            denied = denied or error
-    if denied is None:
-        say(program + b": not found in the jail")
-        return 127
-    say(program + b": " + (denied.strerror or "").encode())
-    return 126
-
-
-def _say_done(
-    lease: _socket.socket, status: int, directory: bytes, arguments: "Sequence[str]"
-) -> None:
-    """Wait until the host's ``venv/bin`` shows what the command installed, but not for long.
-
-    And print what the supervisor has to tell of the command.
-    """
-    fields = [b"%d" % status, directory]
-    if status:
-        words = [syscalls.encode(word) for word in arguments[:_MOST_WORDS]]
-        fields += [word for word in words if len(word) <= _PATH_MAX]
-    try:
-        lease.settimeout(5.0)
-        lease.send(protocol.pack(protocol.DONE, fields))
-        _, answer = protocol.unpack(lease.recv(protocol.LIMIT))
-    except (OSError, protocol.ProtocolError):
-        return  # the jail has ended; the next start brings venv/bin up to date
-    for field in answer:
-        if field[:1] == protocol.NOTICE:
-            say(field[1:])

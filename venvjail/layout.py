@@ -1,7 +1,9 @@
 """Runs everywhere: where the files of one venv are.
 
-Plain strings and no imports: the entry, whose start a user waits for, reads this too.
+Plain strings and next to no imports: the entry, whose start a user waits for, reads this too.
 """
+
+import sys
 
 #: In a jail, and nowhere else: the builder's files for shells (rc files), read-only.
 JAIL_FILES = "/run/venvjail"
@@ -68,3 +70,8 @@ class VenvPaths:
     def run(self) -> str:
         """``…/.venvjail/run``: socket, lock and log of the running jail (mode 0700)."""
         return self.state + "/run"
+
+
+def encode(path: str) -> bytes:
+    """The bytes of a path whose undecodable parts are surrogate escapes (``os.fsencode``)."""
+    return path.encode(sys.getfilesystemencoding(), "surrogateescape")

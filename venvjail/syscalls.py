@@ -9,6 +9,7 @@ The entry imports this module, so nothing heavy is imported here.
 
 import sys
 
+from venvjail.layout import encode
 from venvjail.native import Long, address_of, call, syscall
 
 # unshare(2), setns(2)
@@ -86,11 +87,6 @@ _LANDLOCK_RULE_PATH_BENEATH = 1
 _SECCOMP_MODE_FILTER = 2
 _RLIMIT_NPROC = 6  # on all architectures but Alpha, MIPS and SPARC
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
-
-
-def encode(path: str) -> bytes:
-    """The bytes of a path whose undecodable parts are surrogate escapes (``os.fsencode``)."""
-    return path.encode(sys.getfilesystemencoding(), "surrogateescape")
 
 
 def unshare(flags: int) -> None:

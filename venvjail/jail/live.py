@@ -24,7 +24,7 @@ from venvjail.config.model import Config
 from venvjail.config.schema import SECTIONS, Key, Section
 from venvjail.config.view import toml_value
 from venvjail.errors import UserError
-from venvjail.jail import policy
+from venvjail.jail import grafts, policy
 from venvjail.jail.decisions import Prepared
 
 log = logging.getLogger("venvjail.jail.live")
@@ -96,7 +96,11 @@ class LivePolicy:
         self.environment = EnvironmentRules(config.environment)
         facts = self._prepared.facts
         rules = policy.home_rules(config, facts, self._prepared.record)
-        forget_entries(self._operations.replace_rules(rules, policy.never_visible(facts)))
+        never = policy.never_visible(facts)
+        # The kernel asks no rules below a graft: one that they do not fit any more has to go.
+        fitting = {graft.path for graft in grafts.find(rules, facts.home, facts.paths.store)}
+        unfit = [os.fsencode(graft.path) for graft in facts.grafts if graft.path not in fitting]
+        forget_entries(self._operations.replace_rules(rules, never, unmount=unfit))
         self._obeys(config)
         log.info("the config files were read again")
 

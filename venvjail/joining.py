@@ -1,0 +1,211 @@
+"""Entry (host, then the jail): take the supervisor's answer, join the jail and run the command.
+
+Imported when the question is on its way, so that the supervisor and this process work at once.
+Nothing is imported once the jail's mounts are those of this process: it would be the jail's code.
+"""
+
+import _socket
+import posix
+
+from venvjail import job, protocol, syscalls
+from venvjail.answer import Answer, RefusedError, receive
+from venvjail.errors import EXIT_NO_JAIL, JailError, say
+from venvjail.layout import VenvPaths, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Sequence
+
+    from venvjail.entry import Command, Environment
+else:
+    import _signal
+
+#: Of a failed command's arguments so many are looked at, and none that is too long for a path.
+_MOST_WORDS = 24
+_PATH_MAX = 4096
+_ENOMEM = 12
+
+
+def run(paths: VenvPaths, connection: _socket.socket, command: "Command") -> int | None:
+    """Run the command in the jail, as ``entry.execute`` says; None where the jail has ended.
+
+    ``connection`` is where the answer to a JOIN comes from.
+    """
+    answer = _answer(paths, connection)
+    if answer is None:
+        return None
+    redirected = None
+    if command.files:
+        from venvjail.streams import Redirected
+
+        redirected = Redirected(command.files)
+    for notice in answer.notices:
+        say(notice)
+    _apply_environment(paths, command.environment, answer)
+    # While this process is in the jail's user namespace and still has its own memory, no jailed
+    # process may trace it; exec(2) makes the command dumpable again.
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    _enter(paths, answer.namespaces)
+    if redirected is not None:
+        redirected.reopen()
+    caller = job.Caller()
+    child = _fork(paths)
+    if child == 0:
+        _become(command, answer, caller)
+    syscalls.clear_capability_sets()
+    for fd, _ in answer.namespaces:
+        posix.close(fd)
+    status = job.accompany(child, caller)
+    if redirected is not None:
+        redirected.give_back()
+    _say_done(answer.lease, status, command.directory, command.arguments)
+    return job.end_like(status)
+
+
+def _answer(paths: VenvPaths, connection: _socket.socket) -> Answer | None:
+    try:
+        return receive(connection)
+    except TimeoutError:
+        raise JailError(
+            f"the jail's supervisor does not answer; try: venvjail stop {paths.env}"
+        ) from None
+    except RefusedError as refusal:
+        raise JailError(str(refusal)) from None
+    except protocol.ProtocolError:
+        raise JailError(
+            f"the socket in {paths.run} does not answer as this venvjail does; "
+            f"end what serves it: venvjail stop {paths.env}"
+        ) from None
+    except OSError:
+        return None
+
+
+def _fork(paths: VenvPaths) -> int:
+    try:
+        return posix.fork()
+    except OSError as error:
+        reason = error.strerror
+        if error.errno == _ENOMEM:  # also where init has ended; pid_namespaces(7)
+            reason = "it has ended meanwhile; run the command again"
+        raise JailError(f"cannot run in the jail of {paths.env}: {reason}") from None
+
+
+def _enter(paths: VenvPaths, namespaces: list[tuple[int, int]]) -> None:
+    try:
+        for fd, kind in namespaces:
+            syscalls.setns(fd, kind)
+    except OSError as error:
+        raise JailError(
+            f"cannot join the jail of {paths.env}: {error.strerror} (was it started in another "
+            f"container or user namespace?); end it: venvjail stop {paths.env}"
+        ) from None
+
+
+def _apply_environment(paths: VenvPaths, environment: "Environment", answer: Answer) -> None:
+    for name in answer.withhold:
+        environment.pop(name, None)
+    environment[b"VENVJAIL"] = encode(paths.env)
+    environment.update(answer.assign)
+
+
+def _become(command: "Command", answer: Answer, caller: job.Caller) -> None:
+    """In the child, all namespaces joined: confine this process and run the command in it."""
+    try:
+        _change_directory(command.directory, answer.home)
+        _mend_directories(command.environment, answer.home)
+        words = command.prepare(command.environment)
+        syscalls.drop_capabilities()
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        if answer.processes is not None:
+            syscalls.limit_processes(answer.processes)
+        if answer.ruleset is not None:
+            syscalls.landlock_restrict_self(*answer.ruleset)
+        # Last of all credential changes: they clear it (prctl(2)).
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
+        if caller.entry_is_gone():
+            posix._exit(EXIT_NO_JAIL)
+        caller.restore_signals()
+        if answer.filter:
+            syscalls.install_filter(answer.filter)
+        else:
+            # There is no filter for this machine that keeps it from typing into the terminal
+            # (TIOCSTI), which takes a terminal of one's own session; tty_ioctl(4).
+            posix.setsid()
+        posix._exit(_execute(words, command.environment))
+    except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not go on
+        say(f"cannot run the command: {error}".encode("utf-8", "surrogateescape"))
+        posix._exit(EXIT_NO_JAIL)
+
+
+def _change_directory(directory: bytes, home: bytes) -> None:
+    try:
+        posix.chdir(directory)
+        return
+    except OSError:
+        pass
+    try:
+        posix.chdir(home)
+    except OSError:
+        posix.chdir("/")
+    if directory:
+        say(directory + b" is not visible in the jail; the command starts in " + posix.getcwdb())
+
+
+def _mend_directories(environment: "Environment", home: bytes) -> None:
+    """Without the host's TMPDIR programs fall back to /tmp; HOME may be a hidden symlink to it."""
+    for name in (b"TMPDIR", b"TEMP", b"TMP", b"HOME"):
+        path = environment.pop(name, None)
+        if path is None:
+            continue
+        try:
+            posix.stat(path)
+            environment[name] = path
+        except OSError:
+            if name == b"HOME":
+                environment[name] = home
+
+
+def _execute(command: list[str], environment: "Environment") -> int:
+    """Execute the command; returns only when that fails, with the shell's status for it."""
+    program = encode(command[0])
+    candidates = [program]
+    if b"/" not in program:
+        path = environment.get(b"PATH", b"/usr/local/bin:/usr/bin:/bin")
+        candidates = [(entry or b".") + b"/" + program for entry in path.split(b":")]
+    arguments = [encode(word) for word in command]
+    denied = None
+    for candidate in candidates:
+        try:
+            posix.execve(candidate, arguments, environment)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            denied = denied or error
+    if denied is None:
+        say(program + b": not found in the jail")
+        return 127
+    say(program + b": " + (denied.strerror or "").encode())
+    return 126
+
+
+def _say_done(
+    lease: _socket.socket, status: int, directory: bytes, arguments: "Sequence[str]"
+) -> None:
+    """Wait until the host's ``venv/bin`` shows what the command installed, but not for long.
+
+    And print what the supervisor has to tell of the command.
+    """
+    fields = [b"%d" % status, directory]
+    if status:
+        words = [encode(word) for word in arguments[:_MOST_WORDS]]
+        fields += [word for word in words if len(word) <= _PATH_MAX]
+    try:
+        lease.settimeout(5.0)
+        lease.send(protocol.pack(protocol.DONE, fields))
+        _, answer = protocol.unpack(lease.recv(protocol.LIMIT))
+    except (OSError, protocol.ProtocolError):
+        return  # the jail has ended; the next start brings venv/bin up to date
+    for field in answer:
+        if field[:1] == protocol.NOTICE:
+            say(field[1:])
