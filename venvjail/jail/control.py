@@ -198,5 +198,6 @@ async def _status(jail: Jail) -> bytes:
             "writable": facts.writable,
             "tmp": facts.tmp,
             "linger": jail.live.config.jail.linger.value,
+            "notices": jail.live.notices(),
         }
     ).encode()
