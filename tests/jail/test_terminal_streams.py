@@ -80,8 +80,10 @@ def test_dispositions_and_mask(python: Path, shared_home: FakeHome) -> None:
         check=True,
         timeout=60,
     ).stdout
-    # Blocked: USR1, ALRM. Ignored: HUP, INT and CHLD by the caller, PIPE and XFSZ by Python.
-    assert shown.split() == [
+    # Blocked: USR1, ALRM. Ignored: HUP, INT and CHLD by the caller, PIPE and XFSZ by Python.  Left
+    # out: 32 and 33, which are the C library's own, and inherited from who knows whom.
+    known = [f"{int(mask, 16) & ~(0b11 << 31):016x}" for mask in shown.split()]
+    assert known == [
         "0" * 16,
         "0" * 16,
         f"{1 << 9 | 1 << 13:016x}",
