@@ -26,7 +26,7 @@ made = {
     "semctl": libc.semget(KEY, 1, IPC_CREAT | 0o600),
     "msgctl": libc.msgget(KEY, IPC_CREAT | 0o600),
 }
-queue = libc.mq_open(name, os.O_RDONLY | os.O_CREAT, 0o600, None)
+queue = libc.mq_open(name, os.O_RDWR | os.O_CREAT, 0o600, None)
 segment = libc.shm_open(name, os.O_RDWR | os.O_CREAT, 0o600)
 print(min(*made.values(), queue, segment) >= 0, flush=True)
 sys.stdin.read()

@@ -142,7 +142,8 @@ def test_modes_of_a_stopped_command(python: Path, terminal: Terminal) -> None:
     before = terminal.ask("stty -g")
     code = (
         "import os, signal, tty; tty.setraw(0); os.write(1, b'ra' + b'w.'); "
-        "os.kill(os.getpid(), signal.SIGSTOP); tty.setraw(0); os.write(1, os.read(0, 1) + b'.')"
+        "os.kill(os.getpid(), signal.SIGSTOP); tty.setraw(0); os.write(1, b'aga' + b'in.'); "
+        "os.write(1, os.read(0, 1) + b'.')"
     )
     terminal.type(f'{python} -c "{code}"')
     terminal.expect("raw.")
@@ -150,6 +151,7 @@ def test_modes_of_a_stopped_command(python: Path, terminal: Terminal) -> None:
     terminal.expect(PROMPT)
     assert terminal.ask("stty -g") == before
     terminal.continue_job()
+    terminal.expect("again.")
     terminal.child.send("\x03")  # of no effect in raw mode
     terminal.expect("\x03.")
 

@@ -12,7 +12,7 @@ from venvjail.jail.launcher import Launcher
 #: What the entries import besides the standard library.
 _ENTRY = ("venvjail",)
 #: What the supervisor and the command line import.
-_REQUIRED = (*_ENTRY, "fusefs", "pyfuse3", "trio", "click", "rich", "setproctitle")
+_REQUIRED = (*_ENTRY, "fusefs", "pyfuse3", "trio", "click", "rich", "setproctitle", "tomlkit")
 #: What these import in turn; not each is there with every Python or version.
 _INDIRECT = (
     *("attr", "exceptiongroup", "idna", "outcome", "sniffio", "sortedcontainers"),

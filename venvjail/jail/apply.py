@@ -25,6 +25,7 @@ from venvjail.jail.plan import (
     Hide,
     Plan,
     Proc,
+    Queues,
     Rebind,
     Root,
     Seal,
@@ -158,6 +159,14 @@ class Applier:
     @step.register
     def _(self, step: Devpts) -> None:
         self._mount(step.target, "devpts", "newinstance,ptmxmode=0666,mode=620")
+
+    @step.register
+    def _(self, step: Queues) -> None:
+        try:
+            self._mount(step.target, "mqueue", "")
+        except OSError as error:
+            if error.errno != errno.ENODEV:  # a kernel that has none: CONFIG_POSIX_MQUEUE
+                raise
 
     @step.register
     def _(self, step: Proc) -> None:

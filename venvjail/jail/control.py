@@ -22,7 +22,7 @@ from venvjail.jail.channel import namespaces
 from venvjail.layout import VenvPaths
 
 if TYPE_CHECKING:
-    from venvjail.jail.service import Jail
+    from venvjail.jail.running import Jail
 
 log = logging.getLogger("venvjail.jail.control")
 
@@ -123,7 +123,8 @@ async def _hints(jail: Jail, fields: list[bytes]) -> list[str]:
     if len(fields) < 3 or fields[0] == b"0" or not jail.live.config.jail.notice.value:
         return []
     # Not before it is needed: what it takes to explain a path is a tenth of the jail's start.
-    from venvjail.jail.hints import hint
+
+    from venvjail.jail.hints import hint  # not at every start of a jail: few commands fail
 
     directory, *words = (os.fsdecode(field) for field in fields[1:])
     look = partial(hint, jail.prepared, jail.live.config, directory, words)

@@ -107,6 +107,7 @@ def jail_grants(facts: Facts) -> tuple[Grant, ...]:
         *((facts.project,) if facts.project is not None else ()),
         facts.paths.env,
         "/dev/shm",
+        "/dev/mqueue",  # also for mq_open(3), which goes by no path
         f"/run/user/{facts.uid}",
         *facts.runtimes,
     ]

@@ -77,6 +77,13 @@ class Devpts:
 
 
 @dataclass(frozen=True)
+class Queues:
+    """The POSIX message queues of the jail's IPC namespace; mq_overview(7)."""
+
+    target: str
+
+
+@dataclass(frozen=True)
 class Proc:
     """The procfs of the jail's PID namespace; the view covers all top-level names but ``allow``."""
 
@@ -116,7 +123,19 @@ class Seal:
 
 
 Step = (
-    Root | Bind | Rebind | View | Hide | Tmpfs | Devpts | Proc | Directory | File | Symlink | Seal
+    Root
+    | Bind
+    | Rebind
+    | View
+    | Hide
+    | Tmpfs
+    | Devpts
+    | Queues
+    | Proc
+    | Directory
+    | File
+    | Symlink
+    | Seal
 )
 Plan = tuple[Step, ...]
 
@@ -214,6 +233,7 @@ def _devices(facts: Facts) -> Iterator[Step]:
         yield Bind(device, device, writable=True, devices=True)
     yield Devpts("/dev/pts")
     yield Tmpfs("/dev/shm", 0o1777, SHARED_MEMORY)
+    yield Queues("/dev/mqueue")
     yield Symlink("/dev/ptmx", "pts/ptmx")
     yield Symlink("/dev/fd", "/proc/self/fd")
     for number, name in enumerate(("stdin", "stdout", "stderr")):

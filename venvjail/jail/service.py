@@ -13,23 +13,17 @@ import os
 import select
 import signal
 import socket
-from dataclasses import dataclass, field
 
 import trio
 
 from fusefs.operations import Operations
 from fusefs.serve import serve
 from fusefs.view import raise_descriptor_limit
-from venvjail.config.model import Config
 from venvjail.errors import EXIT_NO_JAIL, UserError
-from venvjail.jail import binwatch, control, landlock, logs, placeholders, policy
-from venvjail.jail.alarms import Alarms
-from venvjail.jail.audit import Recorder
-from venvjail.jail.audit_store import Writer
-from venvjail.jail.changes import Changes, load_unsaid, save_unsaid
+from venvjail.jail import control, landlock, logs, placeholders, policy
+from venvjail.jail.changes import save_unsaid
 from venvjail.jail.channel import (
     ADOPTED,
-    COUNT,
     FAILED,
     INIT_PID,
     JAIL_READY,
@@ -39,105 +33,19 @@ from venvjail.jail.channel import (
 )
 from venvjail.jail.decisions import Prepared, take_over
 from venvjail.jail.live import LivePolicy
-from venvjail.jail.plan import within
-from venvjail.jail.programs import Programs
-from venvjail.jail.sensitivity import Sensitivity
+from venvjail.jail.running import Jail
 from venvjail.jail.witness import Witness
 from venvjail.layout import VenvPaths
 
 log = logging.getLogger("venvjail.jail.service")
 
 _BUILD_SECONDS = 60.0
-_COUNT_SECONDS = 5.0
 _END_SECONDS = 1.0
 _MESSAGE = 65536
 _STALE_SECONDS = 1.0
 #: So long a jail waits at least for the command that it was started for, which joins when it hears
 #: that it can.
 _FIRST_SECONDS = 10.0
-
-
-@dataclass
-class Jail:
-    """The state of the running jail that its tasks share."""
-
-    prepared: Prepared
-    channel: socket.socket
-    recorder: Recorder
-    alarms: Alarms
-    entries: binwatch.Entries
-    changes: Changes
-    unsaid: list[str]
-    """Lines for the user that wait for a command, on whose terminal to say them."""
-    live: LivePolicy = field(init=False)
-    init_pid: int = 0
-    namespaces: list[int] = field(default_factory=list)
-    ruleset: int | None = None
-    """What each command restricts itself with; None where the kernel has no Landlock."""
-    leases: list[int] = field(default_factory=list)
-    """The pids on the host of the entries whose commands run."""
-    was_joined: bool = False
-    changed: trio.Event = field(default_factory=trio.Event)
-    """Set, and replaced, when ``leases`` changes."""
-    asking: trio.Lock = field(default_factory=trio.Lock)
-    """Held while init's answer is awaited."""
-    answers: tuple[trio.MemorySendChannel[int], trio.MemoryReceiveChannel[int]] = field(
-        default_factory=lambda: trio.open_memory_channel[int](1)
-    )
-    """From the task that reads what init says to the one that has asked."""
-
-    def take_lease(self, entry: int, directory: str) -> None:
-        self.was_joined = True
-        self.leases.append(entry)
-        home = self.prepared.facts.home
-        self.alarms.joined(entry, directory[len(home) + 1 :] if within(directory, home) else "")
-        self._leases_changed()
-
-    def end_lease(self, entry: int) -> None:
-        self.leases.remove(entry)
-        self.alarms.left(entry)
-        self._leases_changed()
-
-    def alarms_of(self, entry: int) -> list[str]:
-        """What to tell whoever ran the command of ``entry``, which has ended."""
-        return self.alarms.told(entry) if self.live.config.jail.notice.value else []
-
-    def obey(self, config: Config) -> None:
-        """A config is in force from now on."""
-        self.recorder.sensitivity = Sensitivity.of(config)
-        self._leases_changed()  # how long an empty jail stays may have changed
-
-    def _leases_changed(self) -> None:
-        self.changed.set()
-        self.changed = trio.Event()
-
-    def take_unsaid(self) -> list[str]:
-        """The lines to say now; the guards are looked at before."""
-        lines = [*self.unsaid, *self.changes.replaced()]
-        self.unsaid = []
-        return lines
-
-    async def is_outdated(self) -> bool:
-        """Whether nothing runs in the jail, and a new one would guard more than it does."""
-        lines = self.changes.replaced()
-        if not self.changes.stale:
-            return False
-        processes = await self.count_processes()
-        if not (self.leases or processes):
-            return True  # nothing was there to write to what was replaced: nothing to say
-        self.unsaid += lines
-        return False
-
-    async def count_processes(self) -> int:
-        """Processes in the jail besides init; asked of init, 0 where that has ended."""
-        async with self.asking:
-            try:
-                self.channel.send(COUNT)
-            except OSError:
-                return 0
-            with trio.move_on_after(_COUNT_SECONDS):
-                return await self.answers[1].receive()
-        return 0
 
 
 class NotBuiltError(UserError):
@@ -161,7 +69,7 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
         held = prepared.placeholders
         witness = Witness()
         landlock.confine(landlock.supervisor_grants(paths, held))
-        jail = _jail(prepared, channel, witness)
+        jail = Jail.of(prepared, channel, witness)
         trio.run(_main, jail, builder_pid, lock, ready)
     except UserError as error:
         _say_failed(ready, str(error), error.exit_status)
@@ -208,26 +116,6 @@ def _failure(message: bytes) -> NotBuiltError:
     if message[:1] != FAILED:
         return NotBuiltError("the jail's builder died")
     return NotBuiltError(message[4:].decode("utf-8", "surrogateescape"), int(message[1:4]))
-
-
-def _jail(prepared: Prepared, channel: socket.socket, witness: Witness) -> Jail:
-    alarms = Alarms(prepared.paths.env)
-    recorder = Recorder(
-        Writer(prepared.paths.audit),
-        prepared.facts.home,
-        Programs(witness.executable),
-        Sensitivity.of(prepared.config),
-        alarms.heard,
-    )
-    return Jail(
-        prepared,
-        channel,
-        recorder,
-        alarms,
-        binwatch.Entries(prepared.paths, prepared.record),
-        Changes(prepared),
-        load_unsaid(prepared.paths),
-    )
 
 
 async def _main(jail: Jail, builder_pid: int, lock: int, ready: int) -> None:
