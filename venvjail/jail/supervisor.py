@@ -43,7 +43,7 @@ def main(venv: str, lock: int, ready: int) -> None:
     setproctitle(supervisor_title(venv))
     from venvjail.jail import deferred
 
-    deferred.defer(deferred.OF_TRIO)
+    deferred.defer(deferred.UNUSED)
     from venvjail.jail import service
 
     gc.enable()
