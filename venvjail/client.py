@@ -9,7 +9,7 @@ import os
 import select
 import signal
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from venvjail import protocol
@@ -27,6 +27,7 @@ class Status:
 
     ``supervisor``, ``init`` and ``entries``, those that have a command running, are pids on the
     host; ``processes`` is a count, without init; ``linger`` is in seconds.
+    ``notices`` are lines about config files that do not count as they are.
     """
 
     venv: str
@@ -39,6 +40,7 @@ class Status:
     writable: list[str]
     tmp: str
     linger: float
+    notices: list[str] = field(default_factory=list)
 
 
 def status(paths: VenvPaths) -> Status | None:

@@ -6,9 +6,8 @@ Nothing is imported once the jail's mounts are those of this process: it would b
 
 import _socket
 import posix
-import sys
 
-from venvjail import job, protocol, syscalls
+from venvjail import imports, job, protocol, syscalls
 from venvjail.answer import Answer, RefusedError, receive
 from venvjail.errors import EXIT_NO_JAIL, JailError, say
 from venvjail.layout import VenvPaths, encode
@@ -48,7 +47,7 @@ def run(paths: VenvPaths, connection: _socket.socket, command: "Command") -> int
     # process may trace it; exec(2) makes the command dumpable again.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     caller = job.Caller()
-    _import_nothing_more()
+    imports.end()
     _enter(paths, answer.namespaces)
     if redirected is not None:
         redirected.reopen()
@@ -63,17 +62,6 @@ def run(paths: VenvPaths, connection: _socket.socket, command: "Command") -> int
         redirected.give_back()
     _say_done(answer.lease, status, command.directory, command.arguments)
     return job.end_like(status)
-
-
-def _import_nothing_more() -> None:
-    """Leave only the importers of built-in and frozen modules.
-
-    This process is about to see the jail's files.  A directory of ``sys.path`` that lies in the
-    home is hidden there, so the jail can make one of that name and put modules into it, which would
-    then run on the host's side of the PID namespace.
-    """
-    names = ("BuiltinImporter", "FrozenImporter")
-    sys.meta_path[:] = [f for f in sys.meta_path if getattr(f, "__name__", "") in names]
 
 
 def _answer(paths: VenvPaths, connection: _socket.socket) -> Answer | None:

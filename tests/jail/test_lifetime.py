@@ -241,9 +241,11 @@ def test_start_racing_the_idle_end(jail: JailedVenv) -> None:
     """A jail that ends by itself lets no command down: each runs, in that jail or a new one."""
     seen = set()
     with lingering(jail, 0.02):
-        for _ in range(8):
+        for attempt in range(100):
             seen.add(jail.python("import os; print(os.readlink('/proc/self/ns/pid'))"))
             assert len(supervisors(jail)) <= 2  # the one that ends, and its successor
+            if attempt >= 8 and len(seen) > 1:
+                break
     assert len(seen) > 1
 
 

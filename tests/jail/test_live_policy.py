@@ -125,6 +125,8 @@ def test_an_invalid_edit_changes_nothing_and_is_told(own_jail: JailedVenv, shell
     assert done.returncode == 0
     assert done.stderr.startswith(f'venvjail: {config}:2: unknown key "allwo" in [home]')
     assert done.stderr.endswith("(the running jail keeps its former config)\n")
+    status = home.check([*VENVJAIL, "status", own_jail.env])
+    assert f"  config     {config}:2: unknown key" in status
     assert shell.sees("~/docs")
     user_config(home, "")
     eventually(lambda: not shell.sees("~/docs"), "the mended file", seconds=SECOND)

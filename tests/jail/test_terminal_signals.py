@@ -108,7 +108,12 @@ def test_key_at_any_moment_of_the_start(
         time.sleep(milliseconds / 1000)
         terminal.press(key)
         terminal.expect(f"^{key.upper()}")
-        terminal.expect(PROMPT)
+        if terminal.child.expect_exact([PROMPT, "ready\r\n"]) == 1:
+            # CPython's import system swallows a KeyboardInterrupt at some places of its own start,
+            # be it the entry's or the command's; it says so, and goes on.
+            assert "KeyboardInterrupt" in terminal.child.before
+            terminal.press(key)
+            terminal.expect(PROMPT)
         assert terminal.status() in status
         if key == "z":
             terminal.type("kill -9 %1; wait; echo wai''ted")
@@ -245,8 +250,8 @@ def test_sigtstp_and_sigcont_to_the_entry_alone(
     process.kill(signal.SIGUSR1)
     terminal.expect("got SIGUSR1\r\n")
     process.close()
-    terminal.type("wait $!")
-    assert terminal.status() == "9"
+    # Until it has heard of the end, bash answers with the status of the stop.
+    terminal.wait_for(lambda: terminal.ask("wait $!; echo $?") == "9", "the command has ended")
 
 
 def test_hangup_of_the_terminal_ends_the_command(

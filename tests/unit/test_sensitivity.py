@@ -149,3 +149,22 @@ def test_memory_is_bounded() -> None:
     for place in places:
         look(to, place.path, known=known)
     assert len(to._commands[ENTRY].existing) == 200
+
+
+def test_a_storm_of_looks_asks_for_the_ancestors_once() -> None:
+    asked: list[int] = []
+    now = [0.0]
+
+    def lineage(pid: int) -> list[int]:
+        asked.append(pid)
+        return [pid, ENTRY]
+
+    to = Alarms("/v/env", lineage, lambda: now[0])
+    to.joined(ENTRY)
+    for _ in range(100):
+        look(to, ".ssh")
+    assert asked == [CHILD]
+    now[0] += 1
+    look(to, ".aws")
+    assert asked == [CHILD, CHILD]
+    assert "~/.ssh (SSH keys) and ~/.aws" in to.told(ENTRY)[0]

@@ -67,6 +67,8 @@ def _show_status(status: client.Status) -> None:
     }
     for name, value in rows.items():
         click.echo(printable(f"  {name:<10} {value}"))
+    for notice in status.notices:
+        click.echo(printable(f"  {'config':<10} {notice}"))
 
 
 def show_processes(paths: VenvPaths) -> None:

@@ -13,6 +13,7 @@ When to speak, so that it means something when we do:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -24,6 +25,9 @@ from venvjail.jail.sensitivity import Sensitivity, is_usual
 COLLECTOR_KINDS = 3
 _NAMED = 4
 _REMEMBERED = 200
+#: So long a process belongs to the command that it was found to belong to: finding out takes a look
+#: at each of its ancestors, too much for each look of a storm.
+_SAME_SECONDS = 0.25
 
 
 @dataclass
@@ -72,10 +76,18 @@ class Looks:
 class Alarms:
     """Looks by command.  A command is known by the host's pid of its entry, which has a lease."""
 
-    def __init__(self, venv: str, lineage: Callable[[int], list[int]] = ancestors) -> None:
+    def __init__(
+        self,
+        venv: str,
+        lineage: Callable[[int], list[int]] = ancestors,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._venv = venv
         self._lineage = lineage
+        self._clock = clock
         self._commands: dict[int, Looks] = {}
+        self._owners: dict[int, tuple[float, int]] = {}
+        """When it was looked up, and the command's entry, 0 for none, by the pid of who looked."""
         self._orphans = Looks()
         """Those of processes that outlived their command, or hid from it: told with the next."""
 
@@ -108,11 +120,14 @@ class Alarms:
         return lines
 
     def _of(self, pid: int) -> Looks:
-        for ancestor in self._lineage(pid):
-            looks = self._commands.get(ancestor)
-            if looks is not None:
-                return looks
-        return self._orphans
+        now = self._clock()
+        seen = self._owners.get(pid)
+        if seen is None or now - seen[0] > _SAME_SECONDS:
+            if len(self._owners) >= _REMEMBERED:
+                self._owners.clear()
+            seen = now, next((a for a in self._lineage(pid) if a in self._commands), 0)
+            self._owners[pid] = seen
+        return self._commands.get(seen[1], self._orphans)
 
 
 def _listed(words: list[str]) -> str:

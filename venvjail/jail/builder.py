@@ -15,7 +15,7 @@ import os
 import socket
 from typing import NoReturn
 
-from venvjail import syscalls
+from venvjail import imports, syscalls
 from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
 from venvjail.jail import init, landlock, logs, network
 from venvjail.jail.apply import Applier, Scaffold
@@ -71,6 +71,7 @@ def _build(channel: socket.socket, prepared: Prepared) -> NoReturn:
     # they cover detaches them here too (detach_mounts() in the kernel's fs/namespace.c).  Not
     # sooner, because the detached trees of open_tree(2) count as such.
     _write("/proc/sys/user/max_mnt_namespaces", "0")
+    imports.end()
     # Abstract sockets belong to a network: in a private one there are none of the host's.
     ruleset = _pivot(applier, prepared.walls, scoped=NETWORK not in own)
     init.run(channel, own, ruleset, prepared.walls.filter)

@@ -123,8 +123,7 @@ async def _hints(jail: Jail, fields: list[bytes]) -> list[str]:
     if len(fields) < 3 or fields[0] == b"0" or not jail.live.config.jail.notice.value:
         return []
     # Not before it is needed: what it takes to explain a path is a tenth of the jail's start.
-
-    from venvjail.jail.hints import hint  # not at every start of a jail: few commands fail
+    from venvjail.jail.hints import hint
 
     directory, *words = (os.fsdecode(field) for field in fields[1:])
     look = partial(hint, jail.prepared, jail.live.config, directory, words)
@@ -198,5 +197,6 @@ async def _status(jail: Jail) -> bytes:
             "writable": facts.writable,
             "tmp": facts.tmp,
             "linger": jail.live.config.jail.linger.value,
+            "notices": jail.live.notices(),
         }
     ).encode()
