@@ -143,6 +143,7 @@ def _inodes(place: Place, sizes: Sequence[int]) -> list[Chart]:
 
 
 def _commands(place: Place, sizes: Sequence[int]) -> list[Chart]:
+    place.stop(place.jailed)  # its memory is of what was done before
     place.status()
     lines: dict[str, list[tuple[float, float]]] = {"jailed": [], "plain": []}
     memory = []
