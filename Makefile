@@ -18,7 +18,7 @@ help:
 	@echo 'make lint    ruff, mypy, shellcheck'
 	@echo 'make demo    a jailed venv shown at work, every claim checked'
 	@echo 'make drill   malware installed in a plain venv and in a jailed one: what it got'
-	@echo 'make bench   start-up time of a jailed command beside a plain one'
+	@echo 'make bench   what a jail costs, beside other sandboxes; writes docs/performance.md; QUICK=1'
 	@echo 'make clean   remove what the targets above made, the test user included'
 
 setup:

@@ -27,7 +27,7 @@ class Rivals:
             program = str(wrap([])[0])
             if shutil.which(program) is None:
                 self.absent.append(f"{name} is absent: not measured.")
-            elif _fails(wrap(["true"])):
+            elif _fails(wrap([place.python(place.plain), "-c", "pass"])):
                 self.absent.append(f"{name} does not work on this machine: not measured.")
             else:
                 self.wraps[name] = wrap

@@ -34,7 +34,7 @@ def measure(place: Place, quick: bool) -> Section:
     """Do each piece of work in all sandboxes, in turn."""
     rivals = Rivals(place)
     _prepare(place)
-    rounds = 3 if quick else 10
+    rounds = 2 if quick else 10
     rows = []
     for name, arguments in _work(place).items():
         subjects = rivals.commands(place, *arguments)

@@ -19,6 +19,8 @@ what it changes is to be seen within a second."""
 
 log = logging.getLogger("fusefs")
 
+_OWNER, _GROUP = os.getuid(), os.getgid()
+
 
 class Request:
     """One request, as a context manager; within it only the models run.
@@ -122,7 +124,7 @@ def entry_attributes(node: Node, shown: Attributes) -> pyfuse3.EntryAttributes:
     answer.st_uid = shown.uid
     # In a jail one group has a name, ours.  An inode of another nobody may write to, nor create a
     # name in a home of it (HAS_UNMAPPED_ID() in fs/namei.c).  The owner's rights are others.
-    answer.st_gid = os.getgid() if shown.uid == os.getuid() else shown.gid
+    answer.st_gid = _GROUP if shown.uid == _OWNER else shown.gid
     answer.st_rdev = shown.rdev
     answer.st_size = shown.size
     answer.st_blocks = shown.blocks

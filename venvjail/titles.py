@@ -3,7 +3,6 @@
 ``ps`` and ``venvjail status`` find a venv's jail by it: ``venvjail: supervisor /home/alice/venv``.
 """
 
-from venvjail.config import toml
 from venvjail.quoting import path_text, toml_string
 
 _PREFIX = "venvjail: supervisor "
@@ -26,6 +25,8 @@ def venv_of(title: str) -> str | None:
     venv = title[len(_PREFIX) :]
     if venv.startswith("/"):
         return venv
+    from venvjail.config import toml  # which the supervisor does without
+
     try:
         value = toml.loads(f"venv = {venv}")["venv"]
     except toml.TOMLDecodeError:

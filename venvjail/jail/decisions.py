@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from venvjail.config.model import Config
 from venvjail.jail import policy
+from venvjail.jail.filestate import FileStates
 from venvjail.jail.guards import Guards
 from venvjail.jail.plan import Facts, Plan, make_plan
 from venvjail.jail.walls import Walls
@@ -25,6 +26,8 @@ class Prepared:
     paths: VenvPaths
     record: Record
     config: Config
+    config_files: FileStates
+    """The files that ``config`` was read from, as they were before that."""
     facts: Facts
     guards: Guards
     walls: Walls

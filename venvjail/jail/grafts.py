@@ -1,8 +1,9 @@
 """Supervisor (host): where a bind mount can take the view's place.
 
 Below a directory for which the rules have one answer the kernel can do at native speed what the
-view would do.  A graft is a mount, so a rename across its border is EXDEV and the directory itself
-cannot be renamed or removed: only directories that programs fill and never move are grafted.
+view would do.  A graft is a mount: a rename across its border is EXDEV, and the directory itself
+cannot be renamed or removed (EBUSY).  So only directories are grafted that programs fill and never
+move.
 """
 
 from __future__ import annotations

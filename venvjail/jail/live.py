@@ -11,30 +11,20 @@ import logging
 import os
 import shlex
 from collections.abc import Callable
-from typing import Any
 
 import trio
 
 from fusefs.operations import Operations
 from fusefs.serve import forget_entries
 from venvjail import syscalls
-from venvjail.config import file as configfile
 from venvjail.config.environment import EnvironmentRules
 from venvjail.config.model import Config
-from venvjail.config.schema import SECTIONS, Key, Section
-from venvjail.config.view import toml_value
 from venvjail.errors import UserError
 from venvjail.jail import grafts, policy
 from venvjail.jail.decisions import Prepared
+from venvjail.jail.filestate import states
 
 log = logging.getLogger("venvjail.jail.live")
-
-#: What is asked for anew each time; all other keys have become mounts, namespaces or filters.
-LIVE_KEYS = frozenset(
-    {"home.allow", "home.hide", "jail.linger", "jail.notice"}
-    | {f"environment.{key}" for key in ("withhold", "keep", "only", "set")}
-    | {f"audit.{key}" for key in ("sensitive", "expected")}
-)
 
 #: An editor writes, renames and sets the mode: what is between is not what the user means.
 _QUIET_SECONDS = 0.1
@@ -53,7 +43,7 @@ class LivePolicy:
         self._operations = operations
         self._obeys = obeys
         self._files = (policy.user_config(prepared.facts.home), prepared.paths.config)
-        self._signature: object = None
+        self._states = prepared.config_files
         self.config = prepared.config
         self.environment = EnvironmentRules(prepared.config.environment)
         self.problem: str | None = None
@@ -76,10 +66,14 @@ class LivePolicy:
 
     def reload(self) -> None:
         """Obey the files as they are, if they have changed."""
-        signature = [_signature(file) for file in self._files]
-        if signature == self._signature:
+        now = states(self._files)
+        if now == self._states:
             return
-        self._signature = signature
+        self._states = now
+        # Most jails never come here: not part of what their start waits for.
+        from venvjail.config import file as configfile
+        from venvjail.jail.differences import changed_keys
+
         try:
             config = configfile.load(*self._files)
         except UserError as error:
@@ -87,7 +81,7 @@ class LivePolicy:
             log.error("%s: the former config stays in force", error)
             return
         self.problem = None
-        self.waiting = _changed_keys(self._prepared.config, config)
+        self.waiting = changed_keys(self._prepared.config, config)
         if config != self.config:
             self._obey(config)
 
@@ -144,36 +138,3 @@ async def _changed(fd: int, names: set[bytes]) -> bool:
             await trio.lowlevel.wait_readable(fd)
         if quiet.cancelled_caught:
             return changed
-
-
-def _signature(file: str) -> tuple[int, ...] | None:
-    try:
-        status = os.stat(file)
-    except OSError:
-        return None
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-        status.st_size,
-    )
-
-
-def _changed_keys(started: Config, now: Config) -> list[str]:
-    """The keys that are not live and have other values than the jail was started with."""
-    return [
-        f"[{section.name}] {key.name}"
-        for section in SECTIONS
-        for key in section.keys
-        if f"{section.name}.{key.name}" not in LIVE_KEYS
-        and _values(started, section, key) != _values(now, section, key)
-    ]
-
-
-def _values(config: Config, section: Section, key: Key) -> Any:
-    """The value without its origin: a line that moved changes nothing."""
-    value = getattr(getattr(config, section.name), key.name)
-    if isinstance(value, tuple):
-        return sorted(toml_value(entry) for entry in value)
-    return value if value is None else toml_value(value)

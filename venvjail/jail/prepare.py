@@ -15,6 +15,7 @@ from venvjail.config.model import Config
 from venvjail.errors import JailError
 from venvjail.jail import grafts, guards, host, launcher, placeholders, policy, walls
 from venvjail.jail.decisions import Prepared
+from venvjail.jail.filestate import states
 from venvjail.jail.launcher import Launcher
 from venvjail.layout import VenvPaths
 from venvjail.rcfiles import shell_files
@@ -25,7 +26,9 @@ def prepare(paths: VenvPaths) -> Prepared:
     """Read and look; raises UserError where the jail cannot or must not be started."""
     record = load(paths.env)
     home = host.find_home(os.environ.get("HOME", ""))
-    config = configfile.load(policy.user_config(home), paths.config)
+    files = (policy.user_config(home), paths.config)
+    config_files = states(files)  # before: what is written meanwhile is read again
+    config = configfile.load(*files)
     _refuse_unsupported(config)
     project = host.project(config, home)
     tops = host.writable_trees(config, home)
@@ -48,7 +51,8 @@ def prepare(paths: VenvPaths) -> Prepared:
         raise
     rules = policy.home_rules(config, facts, record)
     facts = replace(facts, grafts=tuple(grafts.find(rules, home, paths.store)))
-    return Prepared(paths, record, config, facts, found, walls.decide(facts, config), list(held))
+    confined = walls.decide(facts, config)
+    return Prepared(paths, record, config, config_files, facts, found, confined, list(held))
 
 
 #: What RLIMIT_NPROC counts, since commit 21d1c5e386bc.

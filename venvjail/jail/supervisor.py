@@ -1,22 +1,25 @@
 """Supervisor (host's namespaces): the process of a running jail that serves its view.
 
 It forks the builder at once and then imports trio and pyfuse3, which takes as long as building the
-jail does.  It never enters the jail's namespaces, so it never sees its own mount.
+jail does: so before the fork it imports next to nothing, and what else it needs after it.  It never
+enters the jail's namespaces, so it never sees its own mount.
 """
 
 from __future__ import annotations
 
+import _socket
+import gc
 import os
-import signal
-import socket
 import sys
 
-from setproctitle import setproctitle
-
 from venvjail import syscalls
-from venvjail.jail import deferred
 from venvjail.layout import VenvPaths
-from venvjail.titles import supervisor_title
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+else:
+    import _signal
 
 
 def main(venv: str, lock: int, ready: int) -> None:
@@ -25,30 +28,44 @@ def main(venv: str, lock: int, ready: int) -> None:
     ``lock`` is the held start lock, ``ready`` a pipe to whoever started us: ``R`` goes there when
     commands can join, ``E``, an exit status of three digits and one line when they cannot.
     """
-    setproctitle(supervisor_title(venv))
     os.set_inheritable(lock, False)
     os.set_inheritable(ready, False)
+    # Imports make objects that stay: to look for garbage among them is a tenth of their time.
+    gc.disable()
     paths = VenvPaths(venv)
     channel, builder_pid = _fork_builder(paths, (lock, ready))
-    deferred.defer(deferred.OF_TRIO)
+    import socket
+
+    from setproctitle import setproctitle
+
+    from venvjail.titles import supervisor_title
+
+    setproctitle(supervisor_title(venv))
+    from venvjail.jail import deferred
+
+    deferred.defer(deferred.UNUSED)
     from venvjail.jail import service
 
-    sys.exit(service.run(paths, channel, builder_pid, lock, ready))
+    gc.enable()
+    sys.exit(service.run(paths, socket.socket(fileno=channel), builder_pid, lock, ready))
 
 
-def _fork_builder(paths: VenvPaths, ours: tuple[int, ...]) -> tuple[socket.socket, int]:
-    """The socket to the builder (later to init) and the builder's pid."""
-    channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+def _fork_builder(paths: VenvPaths, ours: tuple[int, ...]) -> tuple[int, int]:
+    """The descriptor of the socket to the builder (later to init) and the builder's pid."""
+    pair = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    channel, theirs = (end.detach() for end in pair)
     # When the builder exits, init becomes our child, so that it dies with us (PDEATHSIG).
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     pid = os.fork()
     if pid == 0:
-        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-        channel.close()
-        for fd in ours:
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
+        for fd in (channel, *ours):
             os.close(fd)
+        import socket
+
         from venvjail.jail import builder
 
-        builder.run(theirs, paths)
-    theirs.close()
+        gc.enable()
+        builder.run(socket.socket(fileno=theirs), paths)
+    os.close(theirs)
     return channel, pid

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 
 from venvjail.config.model import Config
-from venvjail.jail import landlock, seccomp
+from venvjail.jail import landlock
 from venvjail.jail.plan import Facts
 
 log = logging.getLogger("venvjail.jail.walls")
@@ -25,6 +25,10 @@ class Walls:
 
 def decide(facts: Facts, config: Config) -> Walls:
     """The walls for a jail on this machine; what is missing is logged."""
+    from venvjail.jail import (
+        seccomp,
+    )  # the supervisor, which takes the walls over, has no use of it
+
     grants = None
     if landlock.usable():
         grants = landlock.jail_grants(facts)
