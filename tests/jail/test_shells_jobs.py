@@ -85,6 +85,7 @@ def test_jobs_in_the_jailed_shell(
     assert re.search("(?i)stopped|suspended", terminal.ask("jobs"))
     terminal.type("fg")
     terminal.match(r"fg[^\n]*\n[^\n]*(input)")
+    terminal.wait_for_lines()
     terminal.type("a line")
     terminal.expect("a line\r\na line\r\n")
     terminal.expect("in> ")

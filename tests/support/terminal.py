@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import termios
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -99,6 +100,18 @@ class Terminal:
     def resize(self, rows: int, columns: int) -> None:
         """Change the size of the window."""
         self.child.setwinsize(rows, columns)
+
+    def wait_for_lines(self) -> None:
+        """Poll until the terminal is in line mode: what is typed while a shell edits is the shell's.
+
+        A carriage return typed sooner stays one, and ends no line for the command.
+        """
+
+        def in_line_mode() -> bool:
+            input_flags, _, _, local_flags, *_ = termios.tcgetattr(self.child.child_fd)
+            return bool(input_flags & termios.ICRNL and local_flags & termios.ICANON)
+
+        self.wait_for(in_line_mode, "the terminal is in line mode")
 
     def foreground(self) -> int:
         """Return the process group that the terminal belongs to."""
