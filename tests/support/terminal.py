@@ -102,7 +102,7 @@ class Terminal:
         self.child.setwinsize(rows, columns)
 
     def wait_for_lines(self) -> None:
-        """Poll until the terminal is in line mode: what is typed while a shell edits is the shell's.
+        """Poll until the terminal takes lines: what is typed while a shell edits is the shell's.
 
         A carriage return typed sooner stays one, and ends no line for the command.
         """
