@@ -25,8 +25,8 @@ _TESTS = 500
 _SOURCES = 200
 _TEXT = """
 Each takes place in the project and the venv, which are bind mounts, but for `git clone`, whose
-target is the home and so goes through FUSE. Whole processes, so the start of a command, 10 ms, is in
-all but that. Aim: within 1.05 times the plain venv, where not in the view.
+target is the home and so goes through FUSE. Whole processes, so the start of a command, 10 ms, is
+in all but that. Aim: within 1.05 times the plain venv, where not in the view.
 """
 
 
