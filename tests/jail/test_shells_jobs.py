@@ -88,7 +88,7 @@ def test_jobs_in_the_jailed_shell(
     terminal.type("a line")
     terminal.expect("a line\r\na line\r\n")
     terminal.expect("in> ")
-    terminal.type('python -c \'print("rea" + "dy"); import time; time.sleep(60)\'')
+    terminal.type('python -c \'import time; print("rea" + "dy", flush=True); time.sleep(60)\'')
     terminal.expect("ready\r\n")
     terminal.press("c")
     terminal.expect("KeyboardInterrupt")
