@@ -26,8 +26,8 @@ _SOURCES = 200
 _TEXT = """
 Each takes place in the project and the venv, which are bind mounts, but for `git clone`, whose
 target is the home and so goes through FUSE. Whole processes, so the start of a command, 10 ms, is
-in all but that. bubblewrap's home is a tmpfs: its clone is in memory and lost. Aim: within 1.05 times
-the plain venv, where not in the view.
+in all but that. bubblewrap's home is a tmpfs: its clone is in memory and lost. Aim: within 1.05
+times the plain venv, where not in the view.
 """
 
 
