@@ -29,8 +29,9 @@ _SECTIONS: dict[str, Callable[[Place, bool], Section]] = {
 
 def _head(quick: bool) -> str:
     cores = len(os.sched_getaffinity(0))
+    kernel = ".".join(platform.release().split(".")[:2])
     return f"""
-Made by `make bench` on {date.today()}: Linux {platform.release()}, {cores} cores, Python
+Made by `make bench` on {date.today()}: Linux {kernel}, {cores} cores, Python
 {platform.python_version()}{", a quick run" if quick else ""}. Medians, quartiles in brackets. The
 subjects took turns, and a ratio is the median of the ratios within each turn: other work on the
 machine slows both sides of it. What is slow, and why, is said in

@@ -27,7 +27,9 @@ def listing():
     begin = time.perf_counter()
     with os.scandir(sys.argv[1]) as entries:
         names = [entry.stat() and entry.name for entry in entries]
-    return time.perf_counter() - begin
+    taken = time.perf_counter() - begin
+    assert len(names) == int(sys.argv[2]), len(names)
+    return taken
 print(json.dumps(min(listing() for _ in range(2))))
 """
 _LOOK = """
@@ -106,12 +108,13 @@ def _directories(place: Place, sizes: Sequence[int]) -> list[Chart]:
     place.status()
     view, native = [], []
     for size in sizes:
-        kept, plain = place.store / "names", place.project / "names"
+        # A name of its own: the view shows for a moment what the host has removed.
+        kept, plain = place.store / f"names-{size}", place.project / f"names-{size}"
         _fill(kept, size)
         _fill(plain, size)
-        begin = float(_run(place, _LIST, place.home / "names"))
+        begin = float(_run(place, _LIST, place.home / kept.name, str(size)))
         view.append((size, 1e6 * begin / size))
-        native.append((size, 1e6 * float(_run(place, _LIST, plain)) / size))
+        native.append((size, 1e6 * float(_run(place, _LIST, plain, str(size))) / size))
         shutil.rmtree(kept)
         shutil.rmtree(plain)
     lines = {"view": view, "native": native}
@@ -128,7 +131,7 @@ def _inodes(place: Place, sizes: Sequence[int]) -> list[Chart]:
         empty = _memory(place)
         for _ in range(_CYCLES):
             _fill(place.store / "inodes", size)
-            _run(place, _LIST, place.home / "inodes")
+            _run(place, _LIST, place.home / "inodes", str(size))
             most = _memory(place)
             _run(place, _REMOVE, place.home / "inodes")
         used.append((size, most))

@@ -61,5 +61,5 @@ def _bubblewrap(place: Place) -> Wrap:
 def _firejail(place: Place) -> Wrap:
     options: list[str | Path] = ["--quiet", "--noprofile", "--caps.drop=all", "--nonewprivs"]
     options += ["--seccomp", "--private-dev", "--private-tmp", "--read-only=/"]
-    options += [f"--read-write={place.project}", "--"]
+    options += [f"--read-write={place.home}", "--"]  # which it has no store for
     return lambda command: ["firejail", *options, *command]
