@@ -65,19 +65,26 @@ async def _answer_requests() -> None:
     while True:
         try:
             await pyfuse3.main()
-        except Exception as error:
-            if not _is_empty_read(error):
-                raise
+        except BaseException as error:  # noqa: BLE001 - all but an empty queue is raised again
+            rest = _without_empty_reads(error)
+            if rest is not None:
+                raise rest from None
         else:
             return
 
 
-def _is_empty_read(error: BaseException) -> bool:
-    """Whether ``error`` is EAGAIN, as it comes or in the group that a nursery makes of it."""
-    inner: tuple[BaseException, ...] | None = getattr(error, "exceptions", None)
-    if inner is not None:
-        return all(map(_is_empty_read, inner))
-    return isinstance(error, BlockingIOError)
+def _without_empty_reads(error: BaseException) -> BaseException | None:
+    """What is left of ``error`` without EAGAIN, as it comes or in the group that a nursery makes.
+
+    In such a group it may be together with the cancellation that ends the loop.
+    """
+    if isinstance(error, BlockingIOError):
+        return None
+    split = getattr(error, "split", None)  # BaseExceptionGroup's, before Python 3.11 a backport's
+    if split is None:
+        return error
+    rest: BaseException | None = split(BlockingIOError)[1]
+    return rest
 
 
 def forget_entries(entries: Iterable[KernelEntry]) -> None:
