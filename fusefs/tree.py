@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -81,28 +82,28 @@ def unsupported() -> OSError:
     return OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
 
 
-class Tree:
-    """A tree in which nothing can be changed."""
+class Tree(ABC):
+    """A tree in which nothing can be changed; what it has, each kind of tree says itself."""
 
     #: Whether what is created here goes to the store.
     redirects = False
 
+    @abstractmethod
     def lookup(self, parent: Node, name: bytes) -> Entry:
         """The entry ``name`` of ``parent``; raises ENOENT."""
-        raise NotImplementedError
 
+    @abstractmethod
     def attributes(self, node: Node) -> Attributes:
         """The attributes of ``node`` now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def names(self, node: Node) -> list[bytes]:
         """The names in the directory ``node``, without ``.`` and ``..``."""
-        raise NotImplementedError
 
-    def check_listable(self, node: Node) -> None:
+    def check_listable(self, node: Node) -> None:  # noqa: B027 - a tree may refuse, most do not
         """Raise `OSError` if the directory ``node`` must not be opened."""
 
-    def dropped(self, node: Node) -> None:
+    def dropped(self, node: Node) -> None:  # noqa: B027 - a tree may care, most do not
         """``node`` has left the table."""
 
     def exists_on_host(self, parent: Node, name: bytes) -> bool:

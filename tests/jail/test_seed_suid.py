@@ -77,6 +77,7 @@ def test_su_stays_the_user(jail: JailedVenv) -> None:
     assert done.stdout == ""
 
 
+# Not require(): the set-up does without sudo where root runs it; su(1) above is always there.
 @pytest.mark.skipif(not os.path.exists("/usr/bin/sudo"), reason="sudo is not installed")
 def test_sudo_says_that_it_cannot(jail: JailedVenv) -> None:
     """Suid programs cannot be executed in the jail: sudo(8)."""

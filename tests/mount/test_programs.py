@@ -20,6 +20,7 @@ import pytest
 from fusefs import layers
 from tests.support.layouts import Layout
 from tests.support.mounts import MountedView
+from tests.support.requirements import require
 
 
 @pytest.fixture
@@ -40,8 +41,8 @@ def test_sqlite_with_a_write_ahead_log(home: Path) -> None:
         two.close()
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_git(home: Path, tmp_path: Path) -> None:
+    require(shutil.which("git") is not None, "git is not installed")
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
