@@ -5,14 +5,27 @@ import stat
 
 from fusefs.answers import entry_attributes
 from fusefs.nodes import Node
-from fusefs.tree import Attributes, Tree
+from fusefs.tree import Attributes, Entry, Tree
 
 FOREIGN = os.getgid() + 1
 
 
+class Bare(Tree):
+    """Of one directory, ``/``, with nothing in it."""
+
+    def lookup(self, parent: Node, name: bytes) -> Entry:
+        raise FileNotFoundError
+
+    def attributes(self, node: Node) -> Attributes:
+        return Attributes.of(os.stat("/"))
+
+    def names(self, node: Node) -> list[bytes]:
+        return []
+
+
 def shown(uid: int, gid: int) -> tuple[int, int]:
     directory = Attributes.of(os.stat("/"))._replace(uid=uid, gid=gid)
-    answer = entry_attributes(Node(Tree(), stat.S_IFDIR, None, b""), directory)
+    answer = entry_attributes(Node(Bare(), stat.S_IFDIR, None, b""), directory)
     return answer.st_uid, answer.st_gid
 
 
