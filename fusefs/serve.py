@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 
 import pyfuse3
+import trio
 
 from fusefs.operations import Operations
 from fusefs.replacing import KernelEntry
@@ -41,7 +42,10 @@ async def serve(
         _never_block_on_an_empty_queue()
         if ready is not None:
             ready()
-        await _answer_requests()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(operations.mounts.watch)
+            await _answer_requests()
+            nursery.cancel_scope.cancel()
     finally:
         if mounted:
             pyfuse3.close(unmount=not adopted)

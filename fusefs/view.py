@@ -9,6 +9,7 @@ import stat
 from dataclasses import dataclass, field
 
 from fusefs.home import Home
+from fusefs.mounts import Mounts
 from fusefs.nodes import ROOT_ID, Node, NodeTable
 from fusefs.proc import Proc, ProcRules
 from fusefs.rules import Rules
@@ -64,10 +65,10 @@ def raise_descriptor_limit() -> None:
 class View(Tree):
     """The root directory and what hangs below it."""
 
-    def __init__(self, settings: ViewSettings, table: NodeTable) -> None:
+    def __init__(self, settings: ViewSettings, table: NodeTable, mounts: Mounts) -> None:
         self.root = Node(self, stat.S_IFDIR, None, b"")
         table.add(self.root, ROOT_ID)
-        self.home = Home(table, self.root, settings.home, settings.store)
+        self.home = Home(table, mounts, self.root, settings.home, settings.store)
         self.home.backing.replace_rules(settings.rules, settings.never)
         self.proc = Proc(table, self.root, settings.proc)
         self._nodes: dict[bytes, Node] = {b"home": self.home.root, b"proc": self.proc.root}
