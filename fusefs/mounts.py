@@ -109,11 +109,12 @@ class Mounts:
         """Whether a slow mount is at ``path`` or below it."""
         return any((mount + b"/").startswith(path + b"/") for mount in self._by_path)
 
-    async def watch(self) -> None:
+    async def watch(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Look again whenever something is mounted or unmounted."""
         with open("/proc/self/mountinfo") as file, select.epoll() as events:
             # The file itself is always readable; a change is an exceptional condition.
             events.register(file.fileno(), select.EPOLLPRI | select.EPOLLET)
+            task_status.started()
             while True:
                 await trio.lowlevel.wait_readable(events.fileno())
                 events.poll(0)
