@@ -123,9 +123,7 @@ def test_a_venv_without_its_record(jail: JailedVenv) -> None:
         line = refused(jail, status=2)
     finally:
         aside.rename(record)
-    assert line == (
-        f"{jail.env}: was not created completely; run: venvjail --clear {jail.env}"
-    )
+    assert line == (f"{jail.env}: was not created completely; run: venvjail --clear {jail.env}")
 
 
 def test_an_upgrade_mends_a_damaged_record(own_jail: JailedVenv) -> None:
