@@ -15,9 +15,10 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from venvjail.config.model import Config
+from venvjail.config.model import Config, Item
 from venvjail.errors import ConfigError, JailError
 from venvjail.jail.guards import Guards
+from venvjail.jail.launcher import symlinks_on
 from venvjail.jail.plan import Facts, within
 from venvjail.layout import VenvPaths
 from venvjail.record import Record
@@ -116,7 +117,7 @@ def project(config: Config, home: str) -> str | None:
     item = config.project.path
     if item is None:
         return None
-    path = os.path.realpath(item.value)
+    path = _settled(item, item.value)
     if not os.path.isdir(path):
         raise ConfigError(
             f"{item.origin}: the project {item.value} is not a directory; mend the path"
@@ -152,12 +153,28 @@ def _writable(config: Config, home: str) -> Iterator[str]:
     items = [(item.value, item) for item in config.filesystem.writable]
     items += [(f"{home}/{item.value}", item) for item in config.home.writable]
     for path, item in items:
-        real = os.path.realpath(path)
+        real = _settled(item, path)
         if not os.path.exists(real):
             raise ConfigError(f"{item.origin}: {path} does not exist; make it or remove the entry")
         if within(home, real):
             raise ConfigError(f"{item.origin}: {path} contains your home and cannot be writable")
         yield real
+
+
+def _settled(item: Item, path: str) -> str:
+    """The real path of what a jail may write to.
+
+    Raises ConfigError for a symlink of the user's on the way.  The jail of another venv, whose
+    project this lies in, may have put it there, to have ``~/.ssh`` made writable instead.
+    """
+    real = os.path.realpath(path)
+    for link in symlinks_on(path):
+        if os.lstat(link).st_uid == os.getuid():
+            raise ConfigError(
+                f"{item.origin}: {link} is a symlink of yours, which a jail may have made; "
+                f"if it leads where you want, write {real} instead"
+            )
+    return real
 
 
 def _run_allowed(config: Config) -> Iterator[str]:
