@@ -136,7 +136,7 @@ class _Search:
         for entry in entries:
             if entry.name in self._names:
                 self.found.read_only.add(entry.path)
-                self.found.read_only |= repository.hook_directories(directory, entry.name)
+                self.found.read_only |= repository.named_by_config(directory, entry.name)
             elif entry.path == self._own_env or entry.name in _NOT_SEARCHED:
                 continue
             elif entry.is_dir(follow_symlinks=False):
