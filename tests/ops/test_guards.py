@@ -42,6 +42,12 @@ def test_names_at_any_depth_and_paths_at_their_place(top: Path) -> None:
     assert found(top, "deploy/key") == {"a/b/.git", "a/.envrc", ".hg", "deploy/key"}
 
 
+def test_names_in_any_case(top: Path) -> None:
+    """On a file system, or in a directory, that makes no difference, git finds them."""
+    make(top, "a/.GIT/", "a/.Envrc", "b/.Deploy", "c/.gitx")
+    assert found(top, ".DEPLOY") == {"a/.GIT", "a/.Envrc", "b/.Deploy"}
+
+
 def test_links_are_guarded_themselves(top: Path) -> None:
     make(top, "real/", "py/pyvenv.cfg")
     (top / ".git").symlink_to("real")
