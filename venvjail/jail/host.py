@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from venvjail.config.model import Config, Item
 from venvjail.errors import ConfigError, JailError
+from venvjail.jail.elsewhere import mailbox, snapshots
 from venvjail.jail.guards import Guards
 from venvjail.jail.launcher import symlinks_on
 from venvjail.jail.plan import Facts, within
@@ -43,6 +44,8 @@ def gather(
     place = project(config, home)
     if os.path.realpath(record.base_prefix) == home:
         raise JailError(f"the Python interpreter's prefix {record.base_prefix} is your home itself")
+    aliases, others = tuple(_aliases(home)), tuple(_other_homes(home))
+    homes = (home, *aliases, *others)
     covered = (home, "/run", "/tmp", "/var/tmp", *((place,) if place else ()))
     return Facts(
         paths=paths,
@@ -50,8 +53,9 @@ def gather(
         home=home,
         tmp=tmp,
         project=place,
-        home_aliases=tuple(_aliases(home)),
-        other_homes=tuple(_other_homes(home)),
+        home_aliases=aliases,
+        other_homes=others,
+        elsewhere=(*dict.fromkeys(p for h in homes for p in snapshots(h)), *mailbox()),
         runtimes=tuple(_runtimes((home, "/run"))),
         guards=tuple(sorted(guarded.read_only | guarded.closed)),
         other_states=tuple(sorted(guarded.hidden)),
