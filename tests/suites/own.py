@@ -20,17 +20,28 @@ SEEDS = (1, 2, 3, 4)
 
 def trials() -> list[Trial]:
     """Random I/O on a file, a database, a repository: need nothing but Python and git."""
-    random_io = [
-        Trial("files", f"fsx-{seed}", partial(run_python, "fsx", (str(seed), "5000")))
-        for seed in SEEDS
-    ]
-    wal = Trial("files", "wal", partial(run_python, "wal", ()))
-    return [*random_io, wal, Trial("files", "git", partial(run_shell, "git"))]
+    return [*(random_io(seed, 5000) for seed in SEEDS), database(), repository(300)]
+
+
+def random_io(seed: int, operations: int) -> Trial:
+    """As fsx does."""
+    arguments = (str(seed), str(operations))
+    return Trial("files", f"fsx-{seed}", partial(run_python, "fsx", arguments))
+
+
+def database() -> Trial:
+    """SQLite's write-ahead log, used by several processes."""
+    return Trial("files", "wal", partial(run_python, "wal", ()))
+
+
+def repository(files: int) -> Trial:
+    """What git does with a repository of so many files."""
+    return Trial("files", "git", partial(run_shell, "git", (str(files),)))
 
 
 def installs() -> list[Trial]:
     """Installers at work, which need their registries."""
-    return [Trial("installs", name, partial(run_shell, name)) for name in ("pip", "uv", "npm")]
+    return [Trial("installs", name, partial(run_shell, name, ())) for name in ("pip", "uv", "npm")]
 
 
 def run_python(
@@ -40,10 +51,10 @@ def run_python(
     return _run(name, [subject.python, "-c", _text(f"{name}.py"), *arguments], subject, directory)
 
 
-def run_shell(name: str, subject: Subject, directory: Path) -> Outcomes:
-    """Run ``programs/NAME.sh PYTHON``."""
+def run_shell(name: str, arguments: tuple[str, ...], subject: Subject, directory: Path) -> Outcomes:
+    """Run ``programs/NAME.sh PYTHON ARGUMENTS``."""
     text = _text("steps.sh") + _text(f"{name}.sh")
-    return _run(name, ["bash", "-c", text, name, subject.python], subject, directory)
+    return _run(name, ["bash", "-c", text, name, subject.python, *arguments], subject, directory)
 
 
 def _text(file: str) -> str:

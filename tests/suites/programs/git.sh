@@ -1,12 +1,13 @@
-# Usage: bash git.sh, in an empty directory.  Prints `NAME OUTCOME` for each step: ok or a status.
+# Usage: bash git.sh PYTHON [FILES], in an empty directory.  Goes through the life of a repository.
 
+files=${2:-300}
 export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@example.org GIT_AUTHOR_DATE='2026-01-01T00:00:00Z'
 export GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@example.org
 export GIT_COMMITTER_DATE='2026-01-01T00:00:00Z' GIT_CONFIG_GLOBAL=/dev/null GIT_EDITOR=true
 
 fill() {
     local number
-    for number in $(seq 300); do
+    for number in $(seq "$files"); do
         mkdir -p "dir$((number % 10))"
         seq "$number" "$((number * 3))" >"dir$((number % 10))/file$number"
     done
