@@ -121,11 +121,16 @@ def lstat(dir_fd: int, name: bytes) -> os.stat_result | None:
 @_primitive()
 def list_names(fd: int) -> list[bytes]:
     """The names in the directory that ``fd`` pins."""
-    listing = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+    listing = _open_directory(fd)
     try:
         return [os.fsencode(name) for name in os.listdir(listing)]
     finally:
         os.close(listing)
+
+
+def _open_directory(fd: int) -> int:
+    # Not "." below it: that would be a search, and mode 0600 allows to read the names only.
+    return os.open(magic_link(fd), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 # -- inodes ------------------------------------------------------------------------------------
@@ -347,7 +352,7 @@ def sync(fd: int, datasync: bool) -> None:
 @_primitive(changes=True)
 def sync_directory(fd: int) -> None:
     """fsync(2) of the directory that ``fd`` pins."""
-    opened = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+    opened = _open_directory(fd)
     try:
         os.fsync(opened)
     finally:

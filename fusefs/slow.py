@@ -21,8 +21,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import trio
 
@@ -78,8 +77,7 @@ class Opens(enum.Enum):
     """A descriptor for I/O; its call is the last of an operation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Primitive:
+class Primitive(NamedTuple):
     """A call that a thread can make; ``changes`` says that it changes the file system."""
 
     function: Callable[..., Any]

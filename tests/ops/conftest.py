@@ -17,9 +17,9 @@ def layout(tmp_path: Path) -> Layout:
     return Layout.make(tmp_path)
 
 
-@pytest.fixture
-def client(layout: Layout) -> Iterator[Client]:
-    """A view of it under the usual rules."""
-    client = Client(layout)
+@pytest.fixture(params=[False, True], ids=["local", "slow"])
+def client(layout: Layout, request: pytest.FixtureRequest) -> Iterator[Client]:
+    """A view of it under the usual rules, with and without threads that make the calls."""
+    client = Client(layout, slow=request.param)
     yield client
     client.operations.close()
