@@ -133,6 +133,10 @@ class Home(ReadableHome):
         fd = self.backing.fd(node, "upper")
         for step in reversed(way):
             fd = self._make_store(step, fd)
+        if way:
+            # A look, so that where calls are slow the operation is run anew before it changes
+            # more: names of the store count here from now on.
+            layers.fstat(fd)
         return fd
 
     def _make_store(self, node: HomeNode, parent_fd: int) -> int:

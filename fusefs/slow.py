@@ -3,8 +3,9 @@
 The models run in one thread and await nothing.  A call on a `Slow` descriptor therefore raises
 `Pending`, which unwinds the operation; a thread makes the call, and the operation is run again from
 its start, with what the call came to in a `Journal`, until no call is missing.  So each run of an
-operation sees the tables and the rules of one moment, and no lock is held while it waits.  In one
-operation no slow call may follow a change of something that is not slow: that would be made again.
+operation sees the tables and the rules of one moment, and no lock is held while it waits.  What
+this asks of an operation: no slow call after a change of something that is not slow, which would
+be made again, nor a slow change after a change of the tables that the next run would go by.
 
 When the deadline passes, the request is answered ETIMEDOUT, and the change that it asked for may
 still happen.  The thread cannot be stopped: it goes on with descriptors of its own, and until it
@@ -210,7 +211,8 @@ class Lane:
 class Journal:
     """What the calls of one operation have come to, for its next run.
 
-    A call is the same if function, inodes and arguments are, after as many changes.
+    A call is the same if function, inodes and arguments are; one that looks also has to come after
+    as many changes.  A change is made once, whatever else the next run does.
     """
 
     def __init__(self) -> None:
@@ -232,7 +234,7 @@ class Journal:
     def ask(self, lane: Lane, primitive: Primitive, arguments: tuple[Any, ...]) -> Any:
         """The result of a call; see `Lane.ask`."""
         names = (part.inode if type(part) is Slow else part for part in arguments)
-        key = (self._changes, primitive, *names)
+        key = (None if primitive.changes else self._changes, primitive, *names)
         call = self._made.get(key)
         if call is None:
             raise Pending(key, Call(lane, primitive, arguments))
