@@ -9,7 +9,7 @@ be made again, nor a slow change after a change of the tables that the next run 
 
 When the deadline passes, the request is answered ETIMEDOUT, and the change that it asked for may
 still happen.  The thread cannot be stopped: it goes on with descriptors of its own, and until it
-returns its file system counts as stuck, for which requests wait a moment only.  Threads are bounded
+returns its file system counts as stuck, and requests to it are refused.  Threads are bounded
 by file system, so that one that hangs takes nothing from the others, and changes of one file system
 are made one after the other, so that one that comes late overtakes none.
 """
@@ -28,8 +28,12 @@ import trio
 
 DEADLINE_SECONDS = 20.0
 """How long a request waits for a file system: what a network needs that stumbles."""
-STUCK_SECONDS = 1.0
-"""The same while an earlier call on that file system is overdue."""
+RETRY_SECONDS = 5.0
+"""How often a call is tried on a file system that is stuck; all others are refused at once.
+
+Of those who look for one name the kernel sends one at a time: together they would wait long."""
+TRY_SECONDS = 1.0
+"""How long such a call is waited for."""
 
 _READERS = 8
 _MOST_WAITING = 32  # requests for one file system: pyfuse3 has 99 tasks for all
@@ -158,6 +162,7 @@ class Lane:
         self._calls = calls
         self._patient = patient
         self._waiting = 0
+        self._tried = -math.inf
         self._readers = trio.CapacityLimiter(_READERS)
         self._changers = trio.CapacityLimiter(1)
         self._closing: list[int] = []
@@ -169,7 +174,7 @@ class Lane:
         """How long a request may wait for it."""
         if self._patient:
             return math.inf
-        return min(STUCK_SECONDS, self._calls.seconds) if self.overdue else self._calls.seconds
+        return min(TRY_SECONDS, self._calls.seconds) if self.overdue else self._calls.seconds
 
     def ask(self, primitive: Primitive, *arguments: Any) -> Any:
         """The result of a call, which is `Pending` if it has not been made for this operation."""
@@ -177,7 +182,7 @@ class Lane:
 
     async def make(self, call: Call) -> None:
         """Let a thread make the call."""
-        if self._waiting >= _MOST_WAITING:
+        if not self._admits():
             call.abandon()
             raise timed_out()
         limiter = self._changers if call.primitive.changes else self._readers
@@ -189,6 +194,16 @@ class Lane:
             raise
         finally:
             self._waiting -= 1
+
+    def _admits(self) -> bool:
+        """Whether a call is worth a thread."""
+        if not self.overdue:
+            return self._waiting < _MOST_WAITING
+        now = trio.current_time()
+        if len(self.overdue) >= _READERS or now - self._tried < RETRY_SECONDS:
+            return False
+        self._tried = now
+        return True
 
     def close_soon(self, fd: int) -> None:
         """Close ``fd`` in a thread, of which there is one at most."""

@@ -80,8 +80,9 @@ class View(Tree):
         return Entry(node, node.tree.attributes(node))
 
     def attributes(self, node: Node) -> Attributes:
-        home = self.home.attributes(self.home.root)
-        return home._replace(mode=stat.S_IFDIR | 0o555, nlink=1, size=0, blocks=0)
+        # Not those of the home, which may be on a file system that hangs: /proc is beside it.
+        shown = self.proc.attributes(self.proc.root)
+        return shown._replace(mode=stat.S_IFDIR | 0o555, uid=os.getuid(), gid=os.getgid(), nlink=1)
 
     def names(self, node: Node) -> list[bytes]:
         return list(self._nodes)

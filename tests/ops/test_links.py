@@ -12,6 +12,8 @@ from fusefs.rules import Kind, Rule, Rules
 from tests.support.clients import Client
 from tests.support.layouts import RULES, SECRET, Layout
 
+ALSO_SLOW = True
+
 
 def is_link(client: Client, path: str) -> bool:
     return stat.S_ISLNK(client.stat(path).st_mode)
