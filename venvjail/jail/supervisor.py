@@ -47,7 +47,11 @@ def main(venv: str, lock: int, ready: int) -> None:
     from venvjail.jail import service
 
     gc.enable()
-    sys.exit(service.run(paths, socket.socket(fileno=channel), builder_pid, lock, ready))
+    status = service.run(paths, socket.socket(fileno=channel), builder_pid, lock, ready)
+    # A thread that waits for a network file system which hangs keeps the process, maybe for long,
+    # but not the start lock and what else it has open: the next jail can start.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    sys.exit(status)
 
 
 def _fork_builder(paths: VenvPaths, ours: tuple[int, ...]) -> tuple[int, int]:
