@@ -20,13 +20,16 @@ import pyfuse3
 
 from fusefs.answers import Requests, entry_attributes, log, no_entry, statfs_answer
 from fusefs.events import Observer, hides_something
-from fusefs.handles import DirHandle, FileHandle, Handles
+from fusefs.handles import DirHandle, FileHandle, Handles, Listings
 from fusefs.nodes import Node, NodeTable
 from fusefs.replacing import KernelEntry, entry_of, replace_rules
 from fusefs.rules import Rules
 from fusefs.transfer import sync, write_all
 from fusefs.tree import Changes, Entry, Opened
 from fusefs.view import Budget, View, ViewSettings
+
+#: Names of open directories that are kept, of 300 bytes at most.
+_LISTED_NAMES = 250_000
 
 
 class Operations(pyfuse3.Operations):
@@ -52,6 +55,7 @@ class Operations(pyfuse3.Operations):
         self._view = View(settings, self._table)
         self._files: Handles[FileHandle] = Handles(budget.files)
         self._dirs: Handles[DirHandle] = Handles(budget.directories)
+        self._listings = Listings(_LISTED_NAMES)
         self._request = Requests(self._table, observer, trace)
         self._closed = False
 
@@ -283,10 +287,12 @@ class Operations(pyfuse3.Operations):
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         handle = self._dir(fh)
         with self._request("readdir", handle.pid, handle.node):
-            if start_id == 0:
-                handle.names = [b".", b"..", *handle.node.tree.names(handle.node)]
-            for index in range(start_id, len(handle.names)):
-                if not self._listed(handle.node, handle.names[index], index + 1, token):
+            names = self._listings.get(fh)
+            if start_id == 0 or names is None:
+                names = [b".", b"..", *handle.node.tree.names(handle.node)]
+                self._listings.keep(fh, names)
+            for index in range(start_id, len(names)):
+                if not self._listed(handle.node, names[index], index + 1, token):
                     break
 
     async def fsyncdir(self, fh: int, datasync: bool) -> None:
@@ -300,6 +306,7 @@ class Operations(pyfuse3.Operations):
         handle = self._dir(fh)
         with self._request("releasedir", handle.pid, handle.node):
             self._dirs.remove(fh)
+            self._listings.drop(fh)
             self._table.opened(handle.node, -1)
 
     def _listed(self, node: Node, name: bytes, next_id: int, token: pyfuse3.ReaddirToken) -> bool:
