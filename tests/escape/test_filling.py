@@ -81,6 +81,42 @@ def test_listings_that_are_not_read_on(jail: JailedVenv, supervisor: Supervisor)
     assert supervisor.peak < before + 64 * MEBIBYTE
 
 
+#: Lets commands come and go, each time so that the host's ``venv/bin`` follows.
+COMMANDS = """
+import os, sys, time
+bin = sys.argv[1]
+for number in range(3):
+    names = [f"{bin}/{number}{'x' * 200}{count}" for count in range(500)]
+    for name in names:
+        os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o755))
+    time.sleep(0.3)
+    for name in names:
+        os.unlink(name)
+    time.sleep(0.3)
+"""
+
+
+def test_the_log_does_not_have_the_jails_names(jail: JailedVenv, supervisor: Supervisor) -> None:
+    log = Path(jail.paths.run) / "log"
+    before = log.stat().st_size
+    assert supervisor.pid
+    jail.python(COMMANDS, jail.bin)
+    assert "entries added" in log.read_text(encoding="utf-8")
+    assert log.stat().st_size < before + 2000
+
+
+def test_a_long_log_is_put_aside_at_the_next_start(home: FakeHome) -> None:
+    with JailedVenv(home) as venv:
+        log, old = (Path(venv.paths.run) / name for name in ("log", "log.old"))
+        log.write_bytes(b"x" * (MEBIBYTE + 1))
+        venv.python("")
+        assert old.stat().st_size == MEBIBYTE + 1
+        assert log.stat().st_size < MEBIBYTE
+        venv.stop()
+        venv.python("")
+        assert old.stat().st_size == MEBIBYTE + 1
+
+
 #: Makes files in a directory of the home and keeps each known to the kernel, and so to the server;
 #: half of them stay open.
 FILES = """
