@@ -59,6 +59,11 @@ class Recorder:
         self._writing = trio.Lock()
         self._writer = writer
 
+    @property
+    def problem(self) -> str | None:
+        """Why nothing is written at present."""
+        return self._writer.problem
+
     def observe(self, event: Event) -> None:
         """Take note of one event; one about a name that nobody has counts if it is sensitive."""
         hidden = event.verdict is Verdict.HIDDEN

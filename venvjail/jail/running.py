@@ -99,6 +99,14 @@ class Jail:
         self.changed.set()
         self.changed = trio.Event()
 
+    def notices(self) -> list[str]:
+        """What whoever uses the jail has to know at present: one line each."""
+        problem = self.recorder.problem
+        if problem is None:
+            return self.live.notices()
+        line = f"what the jail refuses is not logged: {self.prepared.paths.audit}: {problem}"
+        return [*self.live.notices(), line]
+
     def take_unsaid(self) -> list[str]:
         """The lines to say now; the guards are looked at before."""
         lines = [*self.unsaid, *self.changes.replaced()]
