@@ -18,6 +18,7 @@ from venvjail.record import Record
 log = logging.getLogger("venvjail.jail.binwatch")
 
 _SETTLE_SECONDS = 0.1
+_NAMED = 20
 
 
 class Entries:
@@ -36,11 +37,19 @@ class Entries:
             log.error("cannot bring %s up to date: %s", self._paths.bin, error)
             return
         if changes.added or changes.removed:
-            log.info("entries added %r, removed %r", changes.added, changes.removed)
+            log.info("entries added %s, removed %s", _few(changes.added), _few(changes.removed))
 
     async def watch(self) -> None:
-        """Sync whenever a name comes or goes in the real bin directory."""
-        fd = syscalls.watch_names(self._paths.real_bin)
+        """Sync whenever a name comes or goes in the real bin directory.
+
+        The kernel may have no more watches for this user (EMFILE, ENOSPC; inotify(7)): then there
+        is the sync at the end of each command.
+        """
+        try:
+            fd = syscalls.watch_names(self._paths.real_bin)
+        except OSError as error:
+            log.warning("%s is not watched for changes: %s", self._paths.real_bin, error)
+            return
         try:
             while True:
                 await trio.lowlevel.wait_readable(fd)
@@ -50,3 +59,9 @@ class Entries:
                 self.sync()
         finally:
             os.close(fd)
+
+
+def _few(names: tuple[bytes, ...]) -> str:
+    """The names for the log, of which a jailed program can make thousands."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{list(names[:_NAMED])!r}{more}"
