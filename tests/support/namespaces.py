@@ -19,6 +19,7 @@ FUSE_MISSING = "fuse-missing"
 FUSE_SHUT = "fuse-shut"
 HIDE_FUSERMOUNT = "fusermount-shut"
 NO_USER_NAMESPACES = "no-user-namespaces"
+NO_INOTIFY = "no-inotify"
 AS_ROOT = "as-root"
 
 
@@ -81,6 +82,10 @@ def _no_user_namespaces() -> None:
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
 
 
+def _no_inotify() -> None:
+    Path("/proc/sys/user/max_inotify_instances").write_text("0")
+
+
 def _nothing() -> None:
     return
 
@@ -90,5 +95,6 @@ _CHANGES = {
     FUSE_SHUT: lambda: _cover("/dev/fuse"),
     HIDE_FUSERMOUNT: lambda: _cover("/usr/bin/fusermount3"),
     NO_USER_NAMESPACES: _no_user_namespaces,
+    NO_INOTIFY: _no_inotify,
     AS_ROOT: _nothing,
 }

@@ -61,7 +61,7 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
 
     Why it cannot be built goes to the pipe ``ready``.
     """
-    logs.to_stderr()
+    logs.to_stderr(paths.run + "/log")
     raise_descriptor_limit()
     held: list[str] = []
     try:
@@ -242,7 +242,10 @@ def _may_end(jail: Jail, listener: socket.socket) -> bool:
     The lock is kept until this process has ended, so that a command that comes now waits and then
     starts a jail of its own.
     """
-    lock = os.open(jail.prepared.paths.run + "/lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        lock = os.open(jail.prepared.paths.run + "/lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return True  # the venv was deleted, or its disk is gone: no command gets here any more
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not jail.leases and not control.connection_waits(listener):
