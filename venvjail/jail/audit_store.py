@@ -14,10 +14,11 @@ import shlex
 import sqlite3
 import urllib.parse
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from venvjail.errors import UserError
+from venvjail.jail.refusal import Refusal
 
 log = logging.getLogger("venvjail.jail.audit")
 
@@ -27,29 +28,6 @@ ROW_LIMIT = 20_000
 _LAYOUT = 2
 _BUSY_SECONDS = 5.0
 _WAL_BYTES = 4 * 1024 * 1024
-
-
-@dataclass
-class Refusal:
-    """What one program was refused, or had redirected, at one path.
-
-    ``pid`` is the last asker's in the jail, ``host_pid`` on the host.  ``sensitive`` says what
-    secrets are there, empty for none; ``on_host`` that the host has the name.  Times are seconds
-    since the epoch.  Undecodable bytes are escapes (``\\xff``).
-    """
-
-    exe: str
-    operation: str
-    path: str
-    verdict: str
-    command: str
-    pid: int
-    host_pid: int
-    sensitive: str
-    on_host: bool
-    count: int
-    first: float
-    last: float
 
 
 _COLUMNS = ", ".join(field.name for field in fields(Refusal))
@@ -90,11 +68,11 @@ DELETE FROM refusal WHERE ({_KEY}) IN (
 
 
 class Writer:
-    """The supervisor's connection.  One thread at a time may use it.
+    """The supervisor's connection, made when there is something to write.
 
-    A database that cannot be used now (a full disk, an I/O error, somebody's lock) does not keep
-    the jail from running: what is to be written waits, bounded, and is tried again with the next
-    batch.  Only a file that is no database is put aside.
+    One thread at a time may use it.  A database that cannot be used now (a full disk, an I/O
+    error, somebody's lock) is not given up: what is to be written waits, bounded, and is tried
+    again with the next batch.  Only a file that is no database is put aside.
     """
 
     def __init__(self, path: str, row_limit: int = ROW_LIMIT) -> None:
@@ -106,26 +84,26 @@ class Writer:
         self._opened: tuple[int, int] | None = None
         self.problem: str | None = None
         """Why nothing is written at present."""
-        self.write([])
 
     def write(self, refusals: Iterable[Refusal]) -> None:
         """Add to what is there, in one transaction; a failure is logged, the jail goes on."""
         # Not dataclasses.astuple(), which makes deep copies: half of what a batch would cost.
         self._waiting += (tuple(vars(refusal).values()) for refusal in refusals)
+        if not self._waiting:
+            return
         try:
-            if self._database is None or _identity(self._path) != self._opened:
-                self.close()  # SQLite goes on writing to a file that was removed or moved away
-                self._database = _usable(self._path)
-                self._opened = _identity(self._path)
-            if self._waiting:
-                self._write(self._database)
+            self._write()
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
         else:
             self.problem = None
 
-    def _write(self, database: sqlite3.Connection) -> None:
-        with database:
+    def _write(self) -> None:
+        if self._database is None or _identity(self._path) != self._opened:
+            self.close()  # SQLite goes on writing to a file that was removed or moved away
+            self._database = _usable(self._path)
+            self._opened = _identity(self._path)
+        with self._database as database:
             database.executemany(_UPSERT, self._waiting)
             untrimmed = self._untrimmed + len(self._waiting)
             if untrimmed > self._row_limit // 10:
