@@ -213,7 +213,7 @@ async def _status(jail: Jail) -> bytes:
             "supervisor": os.getpid(),
             "init": jail.init_pid,
             "entries": jail.leases,
-            "processes": await jail.count_processes(),
+            "processes": await jail.count_processes() or 0,
             "home": facts.home,
             "project": facts.project,
             "writable": facts.writable,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from dataclasses import dataclass, field
 
@@ -118,18 +119,26 @@ class Jail:
         if not self.changes.stale:
             return False
         processes = await self.count_processes()
-        if not (self.leases or processes):
+        if not self.leases and processes == 0:
             return True  # nothing was there to write to what was replaced: nothing to say
         self.unsaid += lines
         return False
 
-    async def count_processes(self) -> int:
-        """Processes in the jail besides init; asked of init, 0 where that has ended."""
+    async def count_processes(self) -> int | None:
+        """Processes in the jail besides init; asked of init, 0 where that has ended.
+
+        None where it does not answer, which a machine under load may be the reason of: nobody is
+        to take such a jail for empty.
+        """
         async with self.asking:
+            with contextlib.suppress(trio.WouldBlock):  # an answer that came too late
+                self.answers[1].receive_nowait()
             try:
                 self.channel.send(COUNT)
+            except BlockingIOError:
+                return None
             except OSError:
                 return 0
             with trio.move_on_after(_COUNT_SECONDS):
                 return await self.answers[1].receive()
-        return 0
+        return None

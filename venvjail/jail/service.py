@@ -231,7 +231,7 @@ async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.Can
         with trio.move_on_after(linger):
             await jail.changed.wait()
             continue
-        if not jail.leases and not await jail.count_processes() and _may_end(jail, listener):
+        if not jail.leases and await jail.count_processes() == 0 and _may_end(jail, listener):
             scope.cancel()
             return
 
