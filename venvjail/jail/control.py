@@ -6,6 +6,7 @@ Peers are the user's own processes on the host; their messages are parsed strict
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -125,6 +126,11 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
                     raise protocol.ProtocolError(f"unexpected message {kind!r}")
         except (OSError, protocol.ProtocolError) as error:
             log.warning("a connection is dropped: %s", error)
+        except trio.Cancelled:
+            if joined and jail.reason:
+                with contextlib.suppress(OSError):
+                    connection.send(protocol.pack(protocol.OK, _notices([jail.reason])))
+            raise
         finally:
             if joined:
                 jail.end_lease(pid)

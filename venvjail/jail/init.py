@@ -16,7 +16,8 @@ from setproctitle import setproctitle
 
 from venvjail import syscalls
 from venvjail.jail import landlock
-from venvjail.jail.channel import ADOPTED, COUNT, JAIL_READY
+from venvjail.jail.channel import ADOPTED, COUNT, JAIL_READY, LOST
+from venvjail.jail.mounttable import MountTable
 
 
 def run(
@@ -41,6 +42,7 @@ def run(
     wakeup_read, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    mounts = MountTable()
     descriptors = namespaces if ruleset is None else [*namespaces, ruleset]
     if ruleset is not None:
         syscalls.landlock_restrict_self(ruleset, landlock.restrict_flags())
@@ -49,19 +51,23 @@ def run(
     socket.send_fds(channel, [JAIL_READY], descriptors)
     for fd in descriptors:
         os.close(fd)
-    _loop(channel, wakeup_read)
+    _loop(channel, wakeup_read, mounts)
     os._exit(0)
 
 
-def _loop(channel: socket.socket, wakeup: int) -> None:
+def _loop(channel: socket.socket, wakeup: int, mounts: MountTable) -> None:
     poll = select.poll()
     poll.register(channel, select.POLLIN)
     poll.register(wakeup, select.POLLIN)
+    poll.register(mounts, select.POLLPRI)
     while True:
         for fd, _events in poll.poll():
             if fd == wakeup:
                 os.read(wakeup, 4096)
                 _reap()
+            elif fd == mounts.fileno():
+                for point in mounts.lost():
+                    channel.send(LOST + point)
             elif not _answer(channel):
                 return
 

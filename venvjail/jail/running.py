@@ -44,6 +44,8 @@ class Jail:
     leases: list[int] = field(default_factory=list)
     """The pids on the host of the entries whose commands run."""
     was_joined: bool = False
+    reason: str = ""
+    """Why it ends, where that is to be told to the commands that end with it."""
     changed: trio.Event = field(default_factory=trio.Event)
     """Set, and replaced, when ``leases`` changes."""
     asking: trio.Lock = field(default_factory=trio.Lock)
@@ -106,6 +108,12 @@ class Jail:
             return self.live.notices()
         line = f"what the jail refuses is not logged: {self.prepared.paths.audit}: {problem}"
         return [*self.live.notices(), line]
+
+    def ends_for(self, reason: str) -> None:
+        """Tell the commands that end with the jail why; where none runs, the next one."""
+        self.reason = reason
+        if not self.leases:
+            self.unsaid.append(reason)
 
     def take_unsaid(self) -> list[str]:
         """The lines to say now; the guards are looked at before."""

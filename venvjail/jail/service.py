@@ -27,6 +27,7 @@ from venvjail.jail.channel import (
     FAILED,
     INIT_PID,
     JAIL_READY,
+    LOST,
     PREPARED,
     VIEW_MOUNTED,
     namespaces,
@@ -210,9 +211,18 @@ async def _cancel_when_init_ends(jail: Jail, scope: trio.CancelScope) -> None:
             message = jail.channel.recv(_MESSAGE)
             if not message:
                 break
+            if message[:1] == LOST:
+                reason = jail.changes.laid_open(os.fsdecode(message[1:]))
+                if reason is not None:
+                    log.error("%s", reason)
+                    jail.ends_for(reason)
+                    scope.cancel()
+                    return
+                continue
             with contextlib.suppress(trio.WouldBlock):  # nobody waits for it any more
                 jail.answers[0].send_nowait(int(message))
     log.warning("init has ended, and with it the jail")
+    jail.ends_for(f"the init of the jail of {jail.prepared.paths.env} was killed, and all with it")
     scope.cancel()
 
 
