@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import signal as _signal
 
     from venvjail.entry import Command, Environment
+    from venvjail.streams import Redirected
 else:
     import _signal
 
@@ -52,7 +53,7 @@ def run(paths: VenvPaths, connection: _socket.socket, command: "Command") -> int
         redirected.reopen()
     child = _fork(paths)
     if child == 0:
-        _become(command, answer, caller)
+        _become(command, answer, caller, redirected)
     syscalls.clear_capability_sets()
     for fd, _ in answer.namespaces:
         posix.close(fd)
@@ -109,7 +110,9 @@ def _apply_environment(paths: VenvPaths, environment: "Environment", answer: Ans
     environment.update(answer.assign)
 
 
-def _become(command: "Command", answer: Answer, caller: job.Caller) -> None:
+def _become(
+    command: "Command", answer: Answer, caller: job.Caller, redirected: "Redirected | None"
+) -> None:
     """In the child, all namespaces joined: confine this process and run the command in it."""
     try:
         _change_directory(command.directory, answer.home)
@@ -121,6 +124,8 @@ def _become(command: "Command", answer: Answer, caller: job.Caller) -> None:
             syscalls.limit_processes(answer.processes)
         if answer.ruleset is not None:
             syscalls.landlock_restrict_self(*answer.ruleset)
+            if redirected is not None:
+                redirected.check()
         # Last of all credential changes: they clear it (prctl(2)).
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
         if caller.entry_is_gone():

@@ -36,13 +36,14 @@ def main(arguments: Sequence[str]) -> None:
     """Unshare, make the changes before ``--``, and execute what comes after it."""
     end = arguments.index("--")
     changes, command = arguments[:end], arguments[end + 1 :]
-    _unshare(as_root=AS_ROOT in changes)
+    unshare(as_root=AS_ROOT in changes)
     for change in changes:
         _CHANGES[change]()
     os.execvp(command[0], list(command))
 
 
-def _unshare(*, as_root: bool) -> None:
+def unshare(*, as_root: bool) -> None:
+    """Move to new user and mount namespaces, with all capabilities there."""
     uid, gid = os.getuid(), os.getgid()
     syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
     Path("/proc/self/setgroups").write_text("deny")

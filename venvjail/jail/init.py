@@ -42,6 +42,8 @@ def run(
     wakeup_read, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    # The kernel keeps from PID 1 what it has no handler for, but Python has one for this.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     mounts = MountTable()
     descriptors = namespaces if ruleset is None else [*namespaces, ruleset]
     if ruleset is not None:
