@@ -29,8 +29,7 @@ def test_the_store_is_removed_while_commands_run(own_jail: JailedVenv) -> None:
         assert own_jail.python(LIST_HOME) == SHOWN
         done = own_jail.home.run([own_jail.bin / "python", "-c", MAKE])
         assert "FileNotFoundError" in done.stderr
-    eventually(lambda: not running(own_jail).entries, "the command has ended")
-    eventually(lambda: not running(own_jail).processes, "the jail is empty")
+    eventually(lambda: own_jail.status is None, "the jail without a store has ended")
     own_jail.python(MAKE)
     assert (own_jail.store / "made").read_text() == "by the jail"
     assert own_jail.store.stat().st_mode & 0o777 == 0o700
@@ -120,6 +119,23 @@ def test_a_new_venv_in_the_place_of_a_removed_one(home: FakeHome) -> None:
             assert supervisors(venv) == [running(venv).supervisor]
     assert len(set(tmp)) == 2
     shutil.rmtree(tmp[0])
+
+
+def test_a_guarded_file_that_is_made_again(own_jail: JailedVenv) -> None:
+    """ext4 gives the number of a removed inode to the next one: they look the same."""
+    guarded = own_jail.home.project / ".envrc"
+    guarded.write_text("export A=1\n")
+    with started(own_jail, "-c", WAITER) as waiter:
+        assert said(waiter).startswith("ready")
+        guarded.unlink()
+        eventually(
+            lambda: str(guarded) in own_jail.home.run([own_jail.bin / "python", "-c", ""]).stderr,
+            "it is said",
+        )
+        guarded.write_text("export A=1\n")
+    eventually(lambda: own_jail.status is None, "the jail that guards less has ended")
+    refused = own_jail.home.run([own_jail.bin / "python", "-c", "open('.envrc', 'w')"])
+    assert "Read-only file system" in refused.stderr
 
 
 def test_the_hosts_home_loses_what_is_allowed(own_jail: JailedVenv) -> None:

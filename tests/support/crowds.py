@@ -54,7 +54,7 @@ class Taken(NamedTuple):
     zombies: int
     processes: int
     files: tuple[str, ...]
-    temporaries: int
+    tmp: Path
     bytes: int
     memory: int
 
@@ -69,7 +69,7 @@ def taken(jail: JailedVenv) -> Taken:
         zombies=_zombies(jail),
         processes=running(jail).processes,
         files=tuple(str(path.relative_to(jail.state)) for path in files),
-        temporaries=len(_own_in_tmp()),
+        tmp=jail.tmp,  # one for each venv: no other is made while it stays the same
         bytes=sum(path.stat().st_size for path in files),
         memory=figures.memory,
     )
@@ -103,11 +103,6 @@ def walk(jail: JailedVenv, directories: int, files: int, times: int) -> list[Tak
         assert int(jail.python(WALK, timeout=600)) == directories * files
         found.append(taken(jail))
     return found
-
-
-def _own_in_tmp() -> list[str]:
-    entries = (entry for entry in os.scandir("/tmp") if entry.name.startswith("dirjail-"))
-    return [e.name for e in entries if e.stat(follow_symlinks=False).st_uid == os.getuid()]
 
 
 def _zombies(jail: JailedVenv) -> int:

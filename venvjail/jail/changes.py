@@ -43,6 +43,7 @@ class Changes:
         # Grafts are not among them: they go when the rules change, and leave the view.
         covers = (facts.home, *facts.home_aliases, *facts.other_homes, *facts.hide, *self._tops)
         self._mounted = {**{path: _identity(path) for path in covers}, **self._guarded}
+        self._lost: set[str] = set()
         self.is_quick = prepared.guards.searched <= QUICK
         """Whether ``appeared`` takes some milliseconds at most."""
         self.stale = False
@@ -50,7 +51,8 @@ class Changes:
 
     def replaced(self) -> list[str]:
         """Lines about guarded paths that the host has replaced since the last call; quick."""
-        lost = [path for path, was in self._guarded.items() if _identity(path) != was]
+        guarded = self._guarded.items()
+        lost = [path for path, was in guarded if path in self._lost or _identity(path) != was]
         if not lost:
             return []
         for path in lost:
@@ -66,7 +68,11 @@ class Changes:
 
         Not where the host has replaced what was covered, which ``replaced`` tells of.
         """
-        if point not in self._mounted or _is_replaced(point, self._mounted[point]):
+        if point not in self._mounted:
+            return None
+        if _is_replaced(point, self._mounted[point]):
+            # Remembered, since what is made there next may have the same inode number again.
+            self._lost.add(point)
             return None
         return (
             f"the jail of {printable(self._env)} was ended, with all that ran in it: an error of "
@@ -145,7 +151,8 @@ def _is_replaced(path: str, was: _Identity) -> bool:
         return True
     except OSError:
         return False
-    return (status.st_dev, status.st_ino) != was
+    # The kernel drops the mounts of a name before the name (vfs_unlink() in fs/namei.c).
+    return status.st_nlink == 0 or (status.st_dev, status.st_ino) != was
 
 
 def _named(paths: Iterable[str]) -> str:
