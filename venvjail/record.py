@@ -106,12 +106,19 @@ def _read(env_dir: str) -> bytes:
             f"{env_dir}: was not created completely; run: {_again('--clear', env_dir)}"
         ) from error
     except OSError as error:
-        raise UserError(f"{paths.record}: {error.strerror}") from error
+        raise _unreadable(paths, error) from error
     finally:
         os.close(state)
-    with open(fd, "rb") as file:
-        _check_private(fd, paths.record)
-        return file.read(_MAX_SIZE)
+    try:
+        with open(fd, "rb") as file:
+            _check_private(fd, paths.record)
+            return file.read(_MAX_SIZE)
+    except OSError as error:  # EIO, also when it is closed
+        raise _unreadable(paths, error) from error
+
+
+def _unreadable(paths: VenvPaths, error: OSError) -> UserError:
+    return UserError(f"{paths.record}: {error.strerror}")
 
 
 def _check_private(fd: int, path: str) -> None:

@@ -28,7 +28,6 @@ _LIMITS = (
     resource.RLIMIT_NPROC,
 )
 _LOCK_MODE = 0o200
-_LONG_LOG = 1024 * 1024
 _SUPERVISOR = (
     "import sys; sys.path[:0] = sys.argv[4:]; "
     "from venvjail.jail.supervisor import main; "
@@ -117,22 +116,14 @@ def _forget_caller() -> None:
     os.umask(0o077)
 
 
-def _open_log(path: str) -> int:
-    """The log, to be appended to; a long one is put aside, in the place of the one before."""
-    with contextlib.suppress(FileNotFoundError):
-        if os.lstat(path).st_size > _LONG_LOG:
-            os.replace(path, f"{path}.old")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.open(path, flags, 0o600)
-
-
 def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
     """In the child: a session of its own, nothing of the caller's, then the supervisor."""
     if os.fork():
         os._exit(0)
     os.setsid()
     _forget_caller()
-    log = _open_log(paths.run + "/log")
+    log_flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    log = os.open(paths.run + "/log", log_flags, 0o600)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for source, target in ((null, 0), (log, 1), (log, 2)):
         os.dup2(source, target)

@@ -66,9 +66,10 @@ def follow(paths: VenvPaths, selection: Selection, *, as_json: bool) -> None:
         with Reader(paths.audit) as reader:
             found = reader.rows(newest)
         news = [refusal for refusal in found if counts.get(_key(refusal)) != refusal.count]
-        # Rows of the newest time are read again: another of that time may have come since.
-        newest = max((refusal.last for refusal in found), default=newest)
-        counts = {_key(refusal): refusal.count for refusal in found if refusal.last == newest}
+        # Rows of the newest time are read again: another of that time may have come since.  So are
+        # those of a time that is to come, after the clock was set back.
+        newest = min(max((refusal.last for refusal in found), default=newest), time.time())
+        counts = {_key(refusal): refusal.count for refusal in found if refusal.last >= newest}
         for refusal in reversed(news):
             if selection.takes(refusal):
                 click.echo(json.dumps(fields(refusal)) if as_json else _following(refusal))

@@ -31,6 +31,8 @@ ADOPTED = b"A"
 """Supervisor to init: the builder has exited and you are my child now.  Not answered."""
 COUNT = b"?"
 """Supervisor to init: how many processes are in the jail besides you?  Answered in decimal."""
+LOST = b"L"
+"""Init to supervisor, followed by a path: what was mounted there in the jail is no more."""
 INIT_PID = b"I"
 """Builder to supervisor, followed by init's pid on the host in decimal."""
 

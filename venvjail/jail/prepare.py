@@ -29,6 +29,7 @@ def prepare(paths: VenvPaths) -> Prepared:
     config_files = states(files)  # before: what is written meanwhile is read again
     config = configfile.load(*files)
     _refuse_unsupported(config)
+    host.ensure_store(paths)
     project = host.project(config, home)
     tops = host.writable_trees(config, home)
     launcher.refuse_exposed(Launcher.of(record), (*tops, paths.env), paths.env)
