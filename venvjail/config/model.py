@@ -32,6 +32,9 @@ class Origin:
 #: The origin of the values built in (`venvjail.config.defaults`).
 DEFAULT = Origin("default")
 
+#: Where published ports are reached unless the config says otherwise.
+LOOPBACK = "127.0.0.1"
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -87,16 +90,17 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """A TCP port of the host's loopback forwarded to a port in the jail."""
+    """A TCP port at an ``address`` of the host, forwarded to a port in the jail."""
 
     host: int
     jail: int
     origin: Origin
+    address: str = LOOPBACK
 
     @property
-    def key(self) -> int:
-        """The host's port: it can lead to one place only."""
-        return self.host
+    def key(self) -> tuple[str, int]:
+        """Where the host listens: that can lead to one place only."""
+        return self.address, self.host
 
 
 @dataclass(frozen=True, slots=True)

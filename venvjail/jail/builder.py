@@ -17,7 +17,8 @@ from typing import NoReturn
 
 from venvjail import imports, syscalls
 from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
-from venvjail.jail import init, landlock, logs, network
+from venvjail.jail import init, landlock, logs
+from venvjail.jail import network as jail_network
 from venvjail.jail.apply import Applier, Scaffold
 from venvjail.jail.channel import (
     FAILED,
@@ -35,14 +36,14 @@ from venvjail.layout import VenvPaths
 log = logging.getLogger("venvjail.jail.builder")
 
 
-def run(channel: socket.socket, paths: VenvPaths) -> NoReturn:
-    """Decide, build the jail and become its init.
+def run(channel: socket.socket, paths: VenvPaths, network: str) -> NoReturn:
+    """Decide, build the jail and become its init; ``network`` is what ``--network`` said.
 
     Failures travel to the supervisor as one line; nothing of the jail outlives one.
     """
     logs.to_stderr()
     try:
-        prepared = prepare(paths)
+        prepared = prepare(paths, network)
         socket.send_fds(channel, [PREPARED], [hand_over(prepared)])
         _build(channel, prepared)
     except UserError as error:
@@ -66,6 +67,10 @@ def _build(channel: socket.socket, prepared: Prepared) -> NoReturn:
         os._exit(0)
     applier = Applier(scaffold)
     applier.apply(prepared.plan())
+    if prepared.isolation is not None:
+        # Not later: pasta makes a mount namespace in this user namespace, for its own sandbox.
+        jail_network.await_connected(channel)
+        jail_network.shut(prepared.isolation.shut)
     # No jailed program may make mount namespaces, even where it may make user namespaces: in one
     # from which it has unmounted the guards they are no mount points any more, and renaming what
     # they cover detaches them here too (detach_mounts() in the kernel's fs/namespace.c).  Not
@@ -116,7 +121,7 @@ def _enter_namespaces(own: tuple[tuple[int, str], ...], *, nested: bool) -> None
     except OSError as error:
         raise JailError(_no_namespaces(error)) from error
     if NETWORK in own:
-        network.raise_loopback()
+        jail_network.raise_loopback()
     if not nested:
         # Counts namespaces made within this one, so it binds the jail only; namespaces(7).
         _write("/proc/sys/user/max_user_namespaces", "0")

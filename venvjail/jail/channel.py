@@ -31,6 +31,8 @@ ADOPTED = b"A"
 """Supervisor to init: the builder has exited and you are my child now.  Not answered."""
 COUNT = b"?"
 """Supervisor to init: how many processes are in the jail besides you?  Answered in decimal."""
+CONNECTED = b"N"
+"""Supervisor to init: pasta has connected your network, or there is nothing to connect it to."""
 INIT_PID = b"I"
 """Builder to supervisor, followed by init's pid on the host in decimal."""
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from venvjail.config.model import Config
+from venvjail.config.kind import Context
+from venvjail.config.model import Config, Origin
+from venvjail.config.values import NETWORK_MODE
 from venvjail.jail import policy
 from venvjail.jail.filestate import FileStates
 from venvjail.jail.guards import Guards
+from venvjail.jail.isolation import Isolation
 from venvjail.jail.plan import Facts, Plan, make_plan
 from venvjail.jail.walls import Walls
 from venvjail.layout import VenvPaths
@@ -32,11 +35,25 @@ class Prepared:
     guards: Guards
     walls: Walls
     placeholders: list[str]
+    isolation: Isolation | None
+    """None unless the jail's network is ``isolated``."""
+    asked_network: str
+    """What ``--network`` said, which is in ``config``; empty where it was not given."""
+    usual_network: str
+    """``[network] mode`` of the config files."""
 
     def plan(self) -> Plan:
         """The mounts of the jail."""
         allow = policy.proc_rules(self.config).allow
         return make_plan(self.facts, frozenset(os.fsdecode(name) for name in allow))
+
+
+def with_network(config: Config, mode: str) -> Config:
+    """``config`` with what ``--network`` said in place of its mode; as it is for an empty one."""
+    if not mode:
+        return config
+    setting = NETWORK_MODE.read(mode, Context(Origin("--network"), ""))
+    return replace(config, network=replace(config.network, mode=setting))
 
 
 def hand_over(prepared: Prepared) -> int:

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 
 from venvjail.config.model import Config
 from venvjail.errors import ConfigError, JailError
+from venvjail.jail import isolation, resolver
 from venvjail.jail.guards import Guards
 from venvjail.jail.plan import Facts, within
+from venvjail.jail.resolver import Resolver
 from venvjail.layout import VenvPaths
 from venvjail.record import Record
 
@@ -40,6 +42,9 @@ def gather(
 ) -> Facts:
     """All facts for the plan; JailError where the host is not as a jail needs it."""
     place = project(config, home)
+    name_servers = None
+    if config.network.mode.value == "isolated":
+        name_servers = resolver.find(isolation.shut())
     if os.path.realpath(record.base_prefix) == home:
         raise JailError(f"the Python interpreter's prefix {record.base_prefix} is your home itself")
     covered = (home, "/run", "/tmp", "/var/tmp", *((place,) if place else ()))
@@ -57,9 +62,10 @@ def gather(
         hide=tuple(os.path.realpath(item.value) for item in config.filesystem.hide),
         writable=tuple(_writable(config, home)),
         sockets=tuple(_sockets(covered)),
-        run=tuple(_run_allowed(config)),
+        run=tuple(_run_allowed(config, name_servers)),
         devices=tuple(_devices(config)),
         temporaries=tuple(path for path in ("/tmp", "/var/tmp") if _is_real_directory(path)),
+        resolver=name_servers,
         files=files,
     )
 
@@ -160,10 +166,10 @@ def _writable(config: Config, home: str) -> Iterator[str]:
         yield real
 
 
-def _run_allowed(config: Config) -> Iterator[str]:
+def _run_allowed(config: Config, name_servers: Resolver | None) -> Iterator[str]:
     wanted = [item.value for item in config.run.allow]
     wanted.append(os.path.realpath(_RESOLV_CONF))
-    seen: set[str] = set()
+    seen: set[str] = {name_servers.path} if name_servers is not None else set()
     for path in wanted:
         real = os.path.realpath(path)
         if within(real, "/run") and os.path.exists(real) and real not in seen:

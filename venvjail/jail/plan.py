@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from venvjail.jail.grafts import Graft
+from venvjail.jail.resolver import Resolver
 from venvjail.layout import JAIL_FILES, VenvPaths
 
 
@@ -108,6 +109,14 @@ class File:
 
 
 @dataclass(frozen=True)
+class Cover:
+    """A read-only file of this content over the file at ``target``."""
+
+    target: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Symlink:
     """A symlink on one of our tmpfs."""
 
@@ -134,6 +143,7 @@ Step = (
     | Proc
     | Directory
     | File
+    | Cover
     | Symlink
     | Seal
 )
@@ -175,6 +185,8 @@ class Facts:
     devices: tuple[str, ...] = ()
     """Device nodes, and directories of them, to show besides the standard ones."""
     temporaries: tuple[str, ...] = ("/tmp", "/var/tmp")
+    resolver: Resolver | None = None
+    """What ``/etc/resolv.conf`` is in the jail, where that is not the host's."""
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Files for ``/run/venvjail``, by relative path."""
 
@@ -215,6 +227,7 @@ def make_plan(facts: Facts, proc_allow: frozenset[str]) -> Plan:
         *(Bind(path, path, writable=True) for path in facts.writable),
         *_project(facts),
         *(Hide(socket) for socket in facts.sockets),
+        *_resolver(facts),
     ]
     homes = (facts.home, *facts.home_aliases)
 
@@ -253,6 +266,11 @@ def _run(facts: Facts) -> Iterator[Step]:
         yield File(f"{JAIL_FILES}/{name}", content)
     for path in facts.run:
         yield Bind(path, path)
+
+
+def _resolver(facts: Facts) -> Iterator[Step]:
+    if facts.resolver is not None:
+        yield Cover(facts.resolver.path, facts.resolver.content)
 
 
 def _project(facts: Facts) -> Iterator[Step]:
