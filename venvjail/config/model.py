@@ -5,8 +5,7 @@ venv's file.  Each value carries its `Origin`, so that ``venvjail config`` and `
 can name the file and line behind a verdict.
 """
 
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from venvjail.quoting import printable
 
@@ -16,8 +15,7 @@ HomeMode = Literal["merge", "ro"]
 NetworkMode = Literal["host", "none", "isolated"]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a value was written: a file and a line (from 1), or ``default`` without a line."""
 
     file: str
@@ -36,8 +34,7 @@ DEFAULT = Origin("default")
 LOOPBACK = "127.0.0.1"
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One string of a list: a path, a pattern or a name."""
 
     value: str
@@ -49,16 +46,26 @@ class Item:
         return self.value
 
 
-@dataclass(frozen=True, slots=True)
 class Setting(Generic[T]):
     """A value there is one of: the last file that gives it wins."""
 
-    value: T
-    origin: Origin
+    # Before Python 3.11 a NamedTuple cannot be generic.
+    __slots__ = ("origin", "value")
+
+    def __init__(self, value: T, origin: Origin) -> None:
+        self.value = value
+        self.origin = origin
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Setting):
+            return NotImplemented
+        return (self.value, self.origin) == (other.value, other.origin)
+
+    def __hash__(self) -> int:
+        return hash((self.value, self.origin))
 
 
-@dataclass(frozen=True, slots=True)
-class HomeAllow:
+class HomeAllow(NamedTuple):
     """A path below the home, relative to it, that the jail sees.
 
     ``merge``: new names below it go to the store; ``ro``: nothing can be created below it.
@@ -74,8 +81,7 @@ class HomeAllow:
         return self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """An environment variable given to every command of the jail."""
 
     name: str
@@ -88,8 +94,7 @@ class Assignment:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(NamedTuple):
     """A TCP port at an ``address`` of the host, forwarded to a port in the jail."""
 
     host: int
@@ -103,8 +108,7 @@ class Publish:
         return self.address, self.host
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(NamedTuple):
     """``[home]``: paths relative to the home; ``hide`` wins over ``allow``."""
 
     allow: tuple[HomeAllow, ...]
@@ -112,16 +116,14 @@ class Home:
     writable: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Filesystem:
+class Filesystem(NamedTuple):
     """``[filesystem]``: absolute paths."""
 
     hide: tuple[Item, ...]
     writable: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """``[project]``: the writable subtree, absolute (None: just the venv), and what to guard in it.
 
     ``protect`` holds paths relative to the project.
@@ -131,29 +133,25 @@ class Project:
     protect: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Proc:
+class Proc(NamedTuple):
     """``[proc]``: paths relative to ``/proc``; a directory stands for all below it."""
 
     allow: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """``[run]``: absolute paths below ``/run``."""
 
     allow: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Dev:
+class Dev(NamedTuple):
     """``[dev]``: absolute glob patterns below ``/dev``."""
 
     allow: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """``[environment]``: patterns of names, whose case is ignored; ``keep`` wins over the rest.
 
     ``only`` is None where no file gives it: everything passes that is not withheld.
@@ -165,24 +163,21 @@ class Environment:
     set: tuple[Assignment, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(NamedTuple):
     """``[network]``."""
 
     mode: Setting[NetworkMode]
     publish: tuple[Publish, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """``[limits]``: a number of processes and threads, bytes of memory; None is no limit."""
 
     processes: Setting[int] | None
     memory: Setting[int] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Jail:
+class Jail(NamedTuple):
     """``[jail]``: ``linger`` in seconds."""
 
     linger: Setting[float]
@@ -190,16 +185,14 @@ class Jail:
     notice: Setting[bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(NamedTuple):
     """``[audit]``: paths relative to the home."""
 
     sensitive: tuple[Item, ...]
     expected: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """The effective configuration: defaults, then the user's file, then the venv's."""
 
     home: Home

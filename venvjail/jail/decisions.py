@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from venvjail.config.kind import Context
 from venvjail.config.model import Config, Origin
@@ -22,8 +22,7 @@ from venvjail.layout import VenvPaths
 from venvjail.record import Record
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """Everything that is decided before the jail exists."""
 
     paths: VenvPaths
@@ -53,7 +52,7 @@ def with_network(config: Config, mode: str) -> Config:
     if not mode:
         return config
     setting = NETWORK_MODE.read(mode, Context(Origin("--network"), ""))
-    return replace(config, network=replace(config.network, mode=setting))
+    return config._replace(network=config.network._replace(mode=setting))
 
 
 def hand_over(prepared: Prepared) -> int:

@@ -11,9 +11,8 @@ import logging
 import os
 import pwd
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from venvjail.config.model import Config
 from venvjail.errors import ConfigError, JailError
@@ -147,6 +146,9 @@ def private_tmp(paths: VenvPaths) -> str:
         os.unlink(paths.tmp_link)
     except FileNotFoundError:
         pass
+    # The first start only: the others need not wait for what it imports.
+    import tempfile
+
     tmp = tempfile.mkdtemp(prefix="dirjail-", dir="/tmp")
     if os.path.islink(paths.tmp_link):
         os.unlink(paths.tmp_link)
@@ -234,8 +236,7 @@ def _aliases(home: str) -> Iterator[str]:
                 yield alias
 
 
-@dataclass(frozen=True)
-class _Mount:
+class _Mount(NamedTuple):
     device: str
     root: str
     point: str

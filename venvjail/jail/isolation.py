@@ -12,7 +12,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from venvjail.config.model import Config, Publish
 from venvjail.errors import JailError
@@ -27,8 +27,7 @@ _HELP_SECONDS = 10.0
 _METADATA = ("169.254.169.254", "fd00:ec2::254")
 
 
-@dataclass(frozen=True)
-class Isolation:
+class Isolation(NamedTuple):
     """The network of one isolated jail.
 
     ``command`` is pasta's, to which the process is added whose network it is; ``shut`` are the

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _RESOLV_CONF = "/etc/resolv.conf"
 
@@ -18,8 +18,7 @@ _RESOLV_CONF = "/etc/resolv.conf"
 FORWARD = {4: "169.254.1.1", 6: "fd00:53::53"}
 
 
-@dataclass(frozen=True)
-class Resolver:
+class Resolver(NamedTuple):
     """What the jail has for ``/etc/resolv.conf``.
 
     ``path`` is the real path of that file, ``forward`` the addresses in ``content`` that pasta has
