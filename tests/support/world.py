@@ -44,11 +44,11 @@ import socket, sys
 port, *addresses = sys.argv[1:]
 found = {}
 for address in addresses:
-    kind = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(kind) as client:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as client:
         client.settimeout(3)
         try:
-            client.connect((address.partition("%")[0], int(port), 0, socket.if_nametoindex(address.partition("%")[2])) if "%" in address else (address, int(port)))
+            # getaddrinfo(3) knows what %out0 is.
+            client.connect(socket.getaddrinfo(address, int(port), client.family)[0][4])
             found[address] = client.recv(100).decode() or "nothing"
         except OSError as error:
             found[address] = type(error).__name__

@@ -110,6 +110,9 @@ def _wait(command: Sequence[str], standard: tuple[int, int, int]) -> NoReturn:
         for fd, source in enumerate(standard):
             os.dup2(source, fd)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        # Which Python ignores; pasta of 2023 takes that for a failure of its own signal(2).
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
         process = os.read(0, _CHUNK)
         if process:  # else the supervisor has ended, and with it the need
             os.execve(command[0], [*command, process.decode()], {})
