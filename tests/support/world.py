@@ -32,11 +32,26 @@ METADATA = "169.254.169.254"
 #: Everything listens at this port.
 PORT = 7777
 
+#: A name server on 127.0.0.53 that has one answer to all questions for an IPv4 address.
+NAME_SERVER = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+    server.bind(("127.0.0.53", 53))
+    print("listening", flush=True)
+    while True:
+        question, peer = server.recvfrom(512)
+        end = question.index(0, 12) + 5
+        is_a = question[end - 4 : end - 2] == bytes([0, 1])
+        head = question[:2] + bytes([0x81, 0x80, 0, 1, 0, is_a, 0, 0, 0, 0])
+        answer = bytes([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 203, 0, 113, 9]) if is_a else b""
+        server.sendto(head + question[12:end] + answer, peer)
+"""
+
 _TUNSETIFF = 0x400454CA
 _IFF_TAP = 0x1002  # with IFF_NO_PI
+_RTM_NEWLINK = 16
 _RTM_NEWADDR = 20
 _RTM_NEWROUTE = 24
-_IFLA_UP = struct.pack("=BxHiII", 0, 0, 0, 1, 1)
 
 #: What connects to addresses and says what it was told; for the host and for the jail.
 CONNECT = """
@@ -89,27 +104,33 @@ class World:
     @contextmanager
     def listening(self, word: str, address: str = "::", port: int = PORT) -> Iterator[None]:
         """Something on this host says ``word`` to who connects; at all addresses by default."""
-        family = "AF_INET6" if ":" in address else "AF_INET"
-        with listener([*self.enter, sys.executable], word, family, address, port):
+        with listening([*self.enter, sys.executable], word, address, port):
+            yield
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """A name server answers on the loopback of this host."""
+        with _serving([*self.enter, sys.executable, "-c", NAME_SERVER]):
             yield
 
 
 @contextmanager
-def listener(
+def listening(
     python: Sequence[str | Path],
     word: str,
-    family: str,
     address: str,
     port: int,
     env: Mapping[str, str] | None = None,
 ) -> Iterator[None]:
     """``LISTEN`` by a command line that ends with an interpreter; it listens within."""
-    server = subprocess.Popen(
-        [*python, "-c", LISTEN, word, family, address, str(port)],
-        stdout=subprocess.PIPE,
-        env=env,
-        text=True,
-    )
+    family = "AF_INET6" if ":" in address else "AF_INET"
+    with _serving([*python, "-c", LISTEN, word, family, address, str(port)], env):
+        yield
+
+
+@contextmanager
+def _serving(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Iterator[None]:
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, env=env, text=True)
     assert server.stdout is not None
     try:
         assert server.stdout.readline() == "listening\n"
@@ -186,6 +207,8 @@ def hold(on_a_network: bool) -> None:
     Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
     network.raise_loopback()
+    # So that a name server of the tests may have its port.
+    Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("0")
     device = os.open("/dev/net/tun", os.O_RDWR)
     if on_a_network:
         _connect(device)
@@ -196,7 +219,7 @@ def hold(on_a_network: bool) -> None:
 def _connect(device: int) -> None:
     fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", b"out0", _IFF_TAP))
     index = socket.if_nametoindex("out0")
-    netlink.change(16, struct.pack("=BxHiII", 0, 0, index, 1, 1))  # RTM_NEWLINK, IFF_UP
+    netlink.change(_RTM_NEWLINK, struct.pack("=BxHiII", 0, 0, index, 1, 1))  # IFF_UP
     for address, bits in ((OWN[0], 24), (OWN[1], 64)):
         _address(address, bits, index)
     _address(FURTHER, 32, 1)

@@ -18,7 +18,6 @@ from typing import NoReturn
 from venvjail import imports, syscalls
 from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
 from venvjail.jail import init, landlock, logs
-from venvjail.jail import network as jail_network
 from venvjail.jail.apply import Applier, Scaffold
 from venvjail.jail.channel import (
     FAILED,
@@ -29,6 +28,7 @@ from venvjail.jail.channel import (
     namespaces,
 )
 from venvjail.jail.decisions import Prepared, hand_over
+from venvjail.jail.network import raise_loopback
 from venvjail.jail.prepare import prepare
 from venvjail.jail.walls import Walls
 from venvjail.layout import VenvPaths
@@ -68,9 +68,11 @@ def _build(channel: socket.socket, prepared: Prepared) -> NoReturn:
     applier = Applier(scaffold)
     applier.apply(prepared.plan())
     if prepared.isolation is not None:
+        from venvjail.jail import isolated  # most jails do without
+
         # Not later: pasta makes a mount namespace in this user namespace, for its own sandbox.
-        jail_network.await_connected(channel)
-        jail_network.shut(prepared.isolation.shut)
+        isolated.await_connected(channel)
+        isolated.shut(prepared.isolation.shut)
     # No jailed program may make mount namespaces, even where it may make user namespaces: in one
     # from which it has unmounted the guards they are no mount points any more, and renaming what
     # they cover detaches them here too (detach_mounts() in the kernel's fs/namespace.c).  Not
@@ -121,7 +123,7 @@ def _enter_namespaces(own: tuple[tuple[int, str], ...], *, nested: bool) -> None
     except OSError as error:
         raise JailError(_no_namespaces(error)) from error
     if NETWORK in own:
-        jail_network.raise_loopback()
+        raise_loopback()
     if not nested:
         # Counts namespaces made within this one, so it binds the jail only; namespaces(7).
         _write("/proc/sys/user/max_user_namespaces", "0")

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import os
 import pickle
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from venvjail.config.kind import Context
-from venvjail.config.model import Config, Origin
-from venvjail.config.values import NETWORK_MODE
+from venvjail.config.model import Config, NetworkMode, Origin, Setting
 from venvjail.jail import policy
 from venvjail.jail.filestate import FileStates
 from venvjail.jail.guards import Guards
-from venvjail.jail.isolation import Isolation
 from venvjail.jail.plan import Facts, Plan, make_plan
 from venvjail.jail.walls import Walls
 from venvjail.layout import VenvPaths
 from venvjail.record import Record
+
+if TYPE_CHECKING:
+    from venvjail.jail.isolation import Isolation
 
 
 class Prepared(NamedTuple):
@@ -51,7 +51,7 @@ def with_network(config: Config, mode: str) -> Config:
     """``config`` with what ``--network`` said in place of its mode; as it is for an empty one."""
     if not mode:
         return config
-    setting = NETWORK_MODE.read(mode, Context(Origin("--network"), ""))
+    setting = Setting(cast(NetworkMode, mode), Origin("--network"))
     return config._replace(network=config.network._replace(mode=setting))
 
 

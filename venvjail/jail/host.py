@@ -12,16 +12,17 @@ import os
 import pwd
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from venvjail.config.model import Config
 from venvjail.errors import ConfigError, JailError
-from venvjail.jail import isolation, resolver
 from venvjail.jail.guards import Guards
 from venvjail.jail.plan import Facts, within
-from venvjail.jail.resolver import Resolver
 from venvjail.layout import VenvPaths
 from venvjail.record import Record
+
+if TYPE_CHECKING:
+    from venvjail.jail.resolver import Resolver
 
 _RESOLV_CONF = "/etc/resolv.conf"
 
@@ -41,9 +42,7 @@ def gather(
 ) -> Facts:
     """All facts for the plan; JailError where the host is not as a jail needs it."""
     place = project(config, home)
-    name_servers = None
-    if config.network.mode.value == "isolated":
-        name_servers = resolver.find(isolation.shut())
+    name_servers = _name_servers() if config.network.mode.value == "isolated" else None
     if os.path.realpath(record.base_prefix) == home:
         raise JailError(f"the Python interpreter's prefix {record.base_prefix} is your home itself")
     covered = (home, "/run", "/tmp", "/var/tmp", *((place,) if place else ()))
@@ -177,6 +176,12 @@ def _run_allowed(config: Config, name_servers: Resolver | None) -> Iterator[str]
         if within(real, "/run") and os.path.exists(real) and real not in seen:
             seen.add(real)
             yield real
+
+
+def _name_servers() -> Resolver | None:
+    from venvjail.jail import isolation, resolver  # most jails do without
+
+    return resolver.find(isolation.shut())
 
 
 def _devices(config: Config) -> Iterator[str]:

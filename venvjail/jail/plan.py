@@ -10,11 +10,13 @@ host and in the jail unless a step has a separate source.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from venvjail.jail.grafts import Graft
-from venvjail.jail.resolver import Resolver
 from venvjail.layout import JAIL_FILES, VenvPaths
+
+if TYPE_CHECKING:
+    from venvjail.jail.resolver import Resolver
 
 
 class Root(NamedTuple):

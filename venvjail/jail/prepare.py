@@ -16,7 +16,6 @@ from venvjail.jail import (
     grafts,
     guards,
     host,
-    isolation,
     launcher,
     placeholders,
     policy,
@@ -60,6 +59,8 @@ def prepare(paths: VenvPaths, network: str = "") -> Prepared:
         )
         connected = None
         if config.network.mode.value == "isolated":
+            from venvjail.jail import isolation  # most jails do without
+
             connected = isolation.decide(config, facts.resolver)
     except BaseException:
         placeholders.abandon(held)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -16,11 +17,13 @@ from venvjail.jail.changes import Changes, load_unsaid
 from venvjail.jail.channel import COUNT
 from venvjail.jail.decisions import Prepared
 from venvjail.jail.live import LivePolicy
-from venvjail.jail.pasta import Pasta
 from venvjail.jail.plan import within
 from venvjail.jail.programs import Programs
 from venvjail.jail.sensitivity import Sensitivity
 from venvjail.jail.witness import Witness
+
+if TYPE_CHECKING:
+    from venvjail.jail.pasta import Pasta
 
 log = logging.getLogger("venvjail.jail.running")
 
@@ -128,9 +131,9 @@ class Jail:
     async def is_outdated(self, network: str) -> bool:
         """Whether nothing runs in the jail, and a command for ``network`` needs a new one."""
         lines = self.changes.replaced()
-        # Before the first command joins, one is on its way that it was started for.
-        other = network != self.network and self.was_joined
-        if not (self.stale or other):
+        # The first command is the one that the jail was started for: it has what there is now.
+        past = self.was_joined and (self.is_cut_off or network != self.network)
+        if not (self.changes.stale or past):
             return False
         processes = await self.count_processes()
         if not (self.leases or processes):

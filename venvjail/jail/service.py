@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import socket
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -34,10 +35,12 @@ from venvjail.jail.channel import (
 )
 from venvjail.jail.decisions import Prepared, take_over
 from venvjail.jail.live import LivePolicy
-from venvjail.jail.pasta import Pasta
 from venvjail.jail.running import Jail
 from venvjail.jail.witness import Witness
 from venvjail.layout import VenvPaths
+
+if TYPE_CHECKING:
+    from venvjail.jail.pasta import Pasta
 
 log = logging.getLogger("venvjail.jail.service")
 
@@ -71,6 +74,8 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
         prepared = _await_decisions(channel)
         held = prepared.placeholders
         if prepared.isolation is not None:
+            from venvjail.jail.pasta import Pasta  # most jails do without
+
             pasta = Pasta(prepared.isolation.command)
         witness = Witness()
         landlock.confine(landlock.supervisor_grants(paths, held))
@@ -117,6 +122,15 @@ def _await_decisions(channel: socket.socket) -> Prepared:
     if message != PREPARED:
         raise _failure(message)
     return take_over(descriptors[0])
+
+
+def _reported(channel: socket.socket) -> NotBuiltError | None:
+    """The failure that the builder or init has reported, if any has."""
+    try:
+        message = channel.recv(_MESSAGE)
+    except OSError:
+        return None
+    return _failure(message) if message[:1] == FAILED else None
 
 
 def _failure(message: bytes) -> NotBuiltError:
@@ -183,7 +197,8 @@ async def _build(
                 jail.init_pid = int(message[1:])
                 failure = await _connect(jail, nursery)
                 if failure is not None:
-                    return failure
+                    # Where init has failed, pasta had no network to connect.
+                    return _reported(jail.channel) or failure
             elif kind == JAIL_READY:
                 jail.namespaces = descriptors[:own]
                 jail.ruleset = next(iter(descriptors[own:]), None)
@@ -219,7 +234,7 @@ async def _connect(jail: Jail, nursery: trio.Nursery) -> NotBuiltError | None:
 
 async def _notice_the_end(jail: Jail, pasta: Pasta) -> None:
     await pasta.watch()
-    jail.cut_off("pasta, its way out, has ended")
+    jail.cut_off("pasta has ended")
 
 
 async def _serve_view(operations: Operations, mount: str) -> None:
