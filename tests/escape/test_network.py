@@ -81,7 +81,7 @@ def test_no_address_of_the_host_leads_to_it(jail: JailedVenv, place: World) -> N
         control = answers(jail.home.check([sys.executable, "-c", CONNECT, *words]))
         # The duplicate address detection of the link-local one may not be over.
         assert {end for address, end in control.items() if "%" not in address} == {"host"}
-        inside = answers(jail.check([sys.executable, "-c", CONNECT, *words]))
+        inside = answers(jail.python(CONNECT, *words))
     assert {address: inside.pop(address) for address in OUTSIDE} == dict.fromkeys(OUTSIDE, "host")
     assert set(inside.values()) == {"ConnectionRefusedError", "OSError"}, inside
 
@@ -90,7 +90,7 @@ def test_the_gateways_address_is_not_the_hosts_loopback(jail: JailedVenv, place:
     with place.listening("host"):
         program = CONNECT.replace("settimeout(3)", "settimeout(1)")
         words = [str(PORT), "10.77.0.1", "fd77::1"]
-        assert "host" not in answers(jail.check([sys.executable, "-c", program, *words])).values()
+        assert "host" not in answers(jail.python(program, *words)).values()
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -105,5 +105,5 @@ def test_what_is_shut_cannot_be_opened(jail: JailedVenv, nested: bool) -> None:
     jail.stop()
     user_config(jail.home, text)
     before = ["unshare", "--user", "--map-root-user"] if nested else []
-    inside = jail.check([*before, sys.executable, "-c", UNDO, *addresses])
+    inside = jail.check([*before, "python", "-c", UNDO, *addresses])
     assert set(ast.literal_eval(inside).values()) == {"EPERM"}

@@ -60,7 +60,7 @@ def configured(jail: JailedVenv, text: str) -> Iterator[None]:
 
 
 def reached(jail: JailedVenv, *addresses: str, port: int = PORT) -> dict[str, str]:
-    return answers(jail.check([sys.executable, "-c", CONNECT, str(port), *addresses]))
+    return answers(jail.python(CONNECT, str(port), *addresses))
 
 
 def reached_on_the_host(home: FakeHome, *addresses: str, port: int = PORT) -> dict[str, str]:
@@ -99,7 +99,7 @@ def test_each_mode(jail: JailedVenv, place: World) -> None:
 def test_published_ports(jail: JailedVenv, place: World) -> None:
     """A server on the jail's loopback is on the host's, and nowhere else."""
     text = f'{ISOLATED}publish = [8000, "8081:8001", "[::1]:8002:8000"]\n'
-    inside = [*place.enter, *VENVJAIL, "run", jail.env, sys.executable]
+    inside = [*place.enter, jail.bin / "python"]
     with (
         configured(jail, text),
         listening(inside, "first", "127.0.0.1", 8000, jail.home.env),
@@ -198,7 +198,7 @@ def kill_pasta(jail: JailedVenv) -> None:
 def test_pasta_ends_first(jail: JailedVenv, place: World) -> None:
     """Commands go on without a network, the user is told, and the next jail has one."""
     outside = OUTSIDE[0]
-    look = f"{sys.executable} -c '{CONNECT}' {PORT} {outside}"
+    look = f"{jail.bin}/python -c '{CONNECT}' {PORT} {outside}"
     with configured(jail, ISOLATED), place.listening("host"):
         assert reached(jail, outside) == {outside: "host"}
         shell = Shell(jail)
@@ -224,7 +224,7 @@ def test_on_no_network(tmp_path: Path) -> None:
         home = WorldsHome(tmp_path / "home", tmp_path / "run", place)
         user_config(home, ISOLATED)
         with JailedVenv(home) as jail, place.listening("host"):
-            done = jail.run([sys.executable, "-c", CONNECT, str(PORT), *LOOPBACK, *OUTSIDE])
+            done = home.run([jail.bin / "python", "-c", CONNECT, str(PORT), *LOOPBACK, *OUTSIDE])
             assert done.returncode == 0
             assert "host" not in answers(done.stdout).values()
             status = jail.status
@@ -240,7 +240,7 @@ def test_a_name_server_on_the_hosts_loopback(jail: JailedVenv, place: World) -> 
     resolv_conf = Path("/etc/resolv.conf")
     require(resolv_conf.exists(), "there is no /etc/resolv.conf")
     ask = "import socket; print(socket.gethostbyname('name.example'))"
-    command = [*VENVJAIL, "run", jail.env, sys.executable, "-c", ask]
+    command = [jail.bin / "python", "-c", ask]
     before = in_namespaces(LOCAL_RESOLVER)
     with configured(jail, ISOLATED), place.naming():
         assert jail.home.check([*before, sys.executable, "-c", ask]) == f"{OUTSIDE[0]}\n"
