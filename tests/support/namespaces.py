@@ -20,6 +20,7 @@ FUSE_SHUT = "fuse-shut"
 HIDE_FUSERMOUNT = "fusermount-shut"
 HIDE_PASTA = "pasta-shut"
 LOCAL_RESOLVER = "name-server-on-the-loopback"
+OWN_RUN = "own-run"
 NO_USER_NAMESPACES = "no-user-namespaces"
 AS_ROOT = "as-root"
 
@@ -100,6 +101,7 @@ _CHANGES = {
     FUSE_SHUT: lambda: _cover("/dev/fuse"),
     HIDE_FUSERMOUNT: lambda: _cover("/usr/bin/fusermount3"),
     LOCAL_RESOLVER: _local_resolver,
+    OWN_RUN: lambda: syscalls.mount("none", "/run", "tmpfs", 0),
     HIDE_PASTA: lambda: _cover("/usr/bin/pasta"),
     NO_USER_NAMESPACES: _no_user_namespaces,
     AS_ROOT: _nothing,
