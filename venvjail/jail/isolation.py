@@ -23,6 +23,10 @@ from venvjail.jail.resolver import Resolver
 _PLACES = ("/usr/bin", "/bin", "/usr/local/bin", "/run/current-system/sw/bin")
 _HELP_SECONDS = 10.0
 
+#: Ports lead to the loopback of the namespace, where development servers listen.  Versions before
+#: 2024_10 lead there always, and do not know the option.
+_TO_LOOPBACK = "--host-lo-to-ns-lo"
+
 #: Where clouds hand out a machine's credentials to whoever asks.
 _METADATA = ("169.254.169.254", "fd00:ec2::254")
 
@@ -62,14 +66,15 @@ def decide(config: Config, resolver: Resolver | None) -> Isolation:
     for publish in config.network.publish:
         _refuse_occupied(publish)
     forward = resolver.forward if resolver is not None else ()
-    words = command(program, config.network.publish, forward, _help(program))
+    to_loopback = bool(config.network.publish) and _knows(program, _TO_LOOPBACK)
+    words = command(program, config.network.publish, forward, to_loopback=to_loopback)
     return Isolation(words, shut(), netlink.has_default_route())
 
 
 def command(
-    program: str, publish: Iterable[Publish], forward: Iterable[str], known: str
+    program: str, publish: Iterable[Publish], forward: Iterable[str], *, to_loopback: bool
 ) -> tuple[str, ...]:
-    """pasta's command line; ``known`` is a text that names the options it has."""
+    """pasta's command line; ``to_loopback`` says whether it has to be told where ports lead to."""
     words = [program, "--foreground", "--quiet", "--config-net"]
     # Its process id goes there once it is ready.
     words += ["--pid", "/proc/self/fd/1"]
@@ -83,26 +88,28 @@ def command(
     ports = [f"{item.address}/{item.host}:{item.jail}" for item in publish]
     for port in ports or ["none"]:
         words += ["--tcp-ports", port]
-    # Development servers listen on the loopback.  Versions before 2024_10 lead there always.
-    if ports and "--host-lo-to-ns-lo" in known:
-        words.append("--host-lo-to-ns-lo")
+    if to_loopback:
+        words.append(_TO_LOOPBACK)
     return tuple(words)
 
 
-def _help(program: str) -> str:
+def _knows(program: str, option: str) -> bool:
+    """Whether pasta has an option.
+
+    By its exit status: what --help prints into a pipe is cut off in the versions of 2025.
+    """
     try:
         done = subprocess.run(
-            [program, "--help"],
+            [program, option, "--help"],
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             timeout=_HELP_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise JailError(f"{program} cannot be run: {error}; install passt anew") from error
-    return done.stdout + done.stderr
+    return done.returncode == 0
 
 
 def _is_loopback(address: str) -> bool:
