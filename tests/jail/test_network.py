@@ -13,7 +13,7 @@ import pytest
 from tests.support.home import FakeHome
 from tests.support.jail import VENVJAIL, JailedVenv
 from tests.support.live import Shell, user_config
-from tests.support.namespaces import HIDE_PASTA, LOCAL_RESOLVER, in_namespaces
+from tests.support.namespaces import HIDE_PASTA, LOCAL_RESOLVER, TUN_SHUT, in_namespaces
 from tests.support.requirements import require
 from tests.support.waiting import eventually
 from tests.support.world import (
@@ -158,6 +158,20 @@ def test_without_pasta(jail: JailedVenv) -> None:
         assert "without  pasta                 not found\n" in doctor.stdout
     jail.home.check([*in_namespaces(HIDE_PASTA), *command])
     (jail.home.project / "ran").unlink()
+
+
+def test_without_a_device_for_its_interface(jail: JailedVenv) -> None:
+    """As in most containers: pasta's own words, and nothing runs."""
+    before = in_namespaces(TUN_SHUT)
+    with configured(jail, ISOLATED):
+        done = jail.home.run([*before, *VENVJAIL, "run", jail.env, "touch", "ran"])
+        assert done.returncode == 125
+        assert done.stderr.startswith("venvjail: pasta cannot connect the jail's network: ")
+        assert done.stderr.endswith('use network.mode "none" or "host" (nothing was run)\n')
+        assert len(done.stderr.splitlines()) == 1
+        assert not (jail.home.project / "ran").exists()
+    doctor = jail.home.run([*before, *VENVJAIL, "doctor"])
+    assert "without  pasta                 /usr/bin/pasta, but /dev/net/tun: " in doctor.stdout
 
 
 def test_pasta_ends_with_the_jail(jail: JailedVenv) -> None:

@@ -21,6 +21,7 @@ HIDE_FUSERMOUNT = "fusermount-shut"
 HIDE_PASTA = "pasta-shut"
 LOCAL_RESOLVER = "name-server-on-the-loopback"
 OWN_RUN = "own-run"
+TUN_SHUT = "tun-shut"
 NO_USER_NAMESPACES = "no-user-namespaces"
 AS_ROOT = "as-root"
 
@@ -102,6 +103,7 @@ _CHANGES = {
     HIDE_FUSERMOUNT: lambda: _cover("/usr/bin/fusermount3"),
     LOCAL_RESOLVER: _local_resolver,
     OWN_RUN: lambda: syscalls.mount("none", "/run", "tmpfs", 0),
+    TUN_SHUT: lambda: _cover("/dev/net/tun"),
     HIDE_PASTA: lambda: _cover("/usr/bin/pasta"),
     NO_USER_NAMESPACES: _no_user_namespaces,
     AS_ROOT: _nothing,

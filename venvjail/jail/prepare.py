@@ -108,5 +108,6 @@ def _refuse_unsupported(config: Config, network: str) -> None:
     if config.limits.memory is not None:
         raise JailError(
             f"{config.limits.memory.origin}: limits.memory is not available in this version; "
-            "remove it"
+            "remove it (a bound for one session: systemd-run --user --scope -p MemoryMax=8G "
+            "venvjail shell VENV)"
         )
