@@ -13,6 +13,11 @@ from venvjail.layout import VenvPaths
 from venvjail.quoting import printable
 
 _VENV = click.argument("venv", metavar="VENV")
+_NETWORK = click.option(
+    "--network",
+    type=click.Choice(["host", "none", "isolated"]),
+    help="The network of the jail that starts with this command, instead of the config's.",
+)
 _COMMAND_LINE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
@@ -79,9 +84,10 @@ def create(arguments: tuple[str, ...]) -> None:
 
 
 @group.command(context_settings=_COMMAND_LINE)
+@_NETWORK
 @_VENV
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="CMD...")
-def run(venv: str, command: tuple[str, ...]) -> int:
+def run(venv: str, command: tuple[str, ...], network: str | None) -> int:
     """Run a command in the jail, with the venv activated."""
     from venvjail import active, entry
 
@@ -89,17 +95,18 @@ def run(venv: str, command: tuple[str, ...]) -> int:
     if not words:
         raise click.UsageError("missing argument 'CMD...'")
     paths = _paths(venv)
-    return entry.execute(paths, words[0], active.run(paths, words), words)
+    return entry.execute(paths, words[0], active.run(paths, words), words, network or "")
 
 
 @group.command()
+@_NETWORK
 @_VENV
-def shell(venv: str) -> int:
+def shell(venv: str, network: str | None) -> int:
     """Start your shell in the jail, with the venv activated."""
     from venvjail import active, entry
 
     paths = _paths(venv)
-    return entry.execute(paths, "shell", active.shell(paths))
+    return entry.execute(paths, "shell", active.shell(paths), network=network or "")
 
 
 @group.command("mount-debug")

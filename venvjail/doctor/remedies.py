@@ -7,6 +7,8 @@ import re
 import sys
 from dataclasses import dataclass
 
+from venvjail.jail import isolation
+
 _FAMILIES = {
     "debian": ("debian", "ubuntu", "linuxmint", "pop", "raspbian"),
     "fedora": ("fedora", "rhel", "centos", "rocky", "almalinux"),
@@ -25,6 +27,8 @@ _LIBFUSE = {
     "arch": "fuse3 pkgconf gcc",
     "suse": "fuse3-devel fuse3 pkgconf-pkg-config gcc python3-devel",
 }
+#: What a program makes a network interface with that it serves itself.
+TUN = "/dev/net/tun"
 _SYSCTL = "/etc/sysctl.d/90-venvjail.conf"
 
 #: Which lets programs run by this interpreter make user namespaces, and nothing else; as Ubuntu's
@@ -104,6 +108,15 @@ def for_fuse_device() -> str:
     if os.path.exists("/dev/fuse"):
         return "sudo chmod 666 /dev/fuse (udev's rules do so on a usual system)"
     return f"echo fuse | sudo tee /etc/modules-load.d/fuse.conf && sudo modprobe fuse; {_CONTAINER}"
+
+
+def for_pasta(distribution: Distribution) -> str:
+    """pasta is not installed, or has no device to make an interface with."""
+    if isolation.pasta() is None:
+        return distribution.install(same_everywhere("passt"))
+    return (
+        f"sudo modprobe tun && sudo chmod 666 {TUN}; in a container: start it with --device {TUN}"
+    )
 
 
 def for_libfuse(distribution: Distribution) -> str:

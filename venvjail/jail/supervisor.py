@@ -22,18 +22,19 @@ else:
     import _signal
 
 
-def main(venv: str, lock: int, ready: int) -> None:
+def main(venv: str, lock: int, ready: int, network: str) -> None:
     """Serve the jail of ``venv`` until it ends.
 
     ``lock`` is the held start lock, ``ready`` a pipe to whoever started us: ``R`` goes there when
     commands can join, ``E``, an exit status of three digits and one line when they cannot.
+    ``network`` is the mode of ``--network``, or empty.
     """
     os.set_inheritable(lock, False)
     os.set_inheritable(ready, False)
     # Imports make objects that stay: to look for garbage among them is a tenth of their time.
     gc.disable()
     paths = VenvPaths(venv)
-    channel, builder_pid = _fork_builder(paths, (lock, ready))
+    channel, builder_pid = _fork_builder(paths, (lock, ready), network)
     import socket
 
     from setproctitle import setproctitle
@@ -50,7 +51,7 @@ def main(venv: str, lock: int, ready: int) -> None:
     sys.exit(service.run(paths, socket.socket(fileno=channel), builder_pid, lock, ready))
 
 
-def _fork_builder(paths: VenvPaths, ours: tuple[int, ...]) -> tuple[int, int]:
+def _fork_builder(paths: VenvPaths, ours: tuple[int, ...], network: str) -> tuple[int, int]:
     """The descriptor of the socket to the builder (later to init) and the builder's pid."""
     pair = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     channel, theirs = (end.detach() for end in pair)
@@ -66,6 +67,6 @@ def _fork_builder(paths: VenvPaths, ours: tuple[int, ...]) -> tuple[int, int]:
         from venvjail.jail import builder
 
         gc.enable()
-        builder.run(socket.socket(fileno=theirs), paths)
+        builder.run(socket.socket(fileno=theirs), paths, network)
     os.close(theirs)
     return channel, pid
