@@ -11,12 +11,13 @@ import shlex
 import stat
 from typing import Any, NamedTuple
 
+from venvjail import __version__
 from venvjail.atomic import open_directory, write_file
 from venvjail.errors import UserError
 from venvjail.layout import VenvPaths
 
 #: The layout that this venvjail reads and writes.
-VERSION = 1
+VERSION = 2
 _MAX_SIZE = 1024 * 1024
 _LISTS = ("roots", "entry_roots")
 
@@ -29,8 +30,12 @@ class Record(NamedTuple):
 
     #: The venv's real path at creation.
     venv: str
+    #: The venvjail that made it or brought it up to date, for example ``0.1.0``.
+    made_by: str
     #: The interpreter the venv is made of, for example ``/usr/bin/python3.11``.
     base_python: str
+    #: The path by which the venv's links name it, for example ``/usr/bin/python3``.
+    base_link: str
     #: Its ``sys.base_prefix``, which the jail must see.
     base_prefix: str
     #: The interpreter that has venvjail's dependencies and runs the supervisor.
@@ -53,8 +58,8 @@ def save(record: Record) -> None:
 def load(env_dir: str) -> Record:
     """The record of the venv at ``env_dir``.
 
-    Raises UserError if there is none, another user's, one by a newer venvjail or a damaged one,
-    or if the venv was moved: its entries name the old place.
+    Raises UserError if there is none, another user's, a damaged one or one by a venvjail that
+    wrote another layout, or if the venv was moved: its entries name the old place.
     """
     record = read(env_dir)
     if os.path.realpath(record.venv) != os.path.realpath(env_dir):
@@ -142,15 +147,25 @@ def _parse(env_dir: str, raw: bytes) -> Record:
     version = values.pop("version", None) if isinstance(values, dict) else None
     if type(version) is not int or version < 1:
         raise damaged
-    if version > VERSION:
-        raise UserError(
-            f"{env_dir}: was made by a newer venvjail (layout {version}, this one knows "
-            f"{VERSION}); upgrade venvjail: pip install --upgrade venvjail"
-        )
+    if version != VERSION:
+        raise _other_layout(env_dir, version, values.get("made_by"))
     try:
         return Record(**_fields(values))
     except (KeyError, TypeError) as error:
         raise damaged from error
+
+
+def _other_layout(env_dir: str, version: int, made_by: object) -> UserError:
+    by = f"venvjail {made_by}" if isinstance(made_by, str) else f"layout {version}"
+    if version > VERSION:
+        return UserError(
+            f"{env_dir}: was made by a newer venvjail ({by}; this is {__version__}); "
+            "upgrade venvjail: pip install --upgrade venvjail"
+        )
+    return UserError(
+        f"{env_dir}: was made by an older venvjail ({by}; this is {__version__}); bring it up to "
+        f"date, nothing in it is lost: {_again('--upgrade', env_dir)}"
+    )
 
 
 def _fields(values: dict[str, object]) -> dict[str, Any]:

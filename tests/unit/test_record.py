@@ -17,7 +17,9 @@ def made(tmp_path: Path) -> Record:
     os.makedirs(env + "/.venvjail", 0o700)
     made = Record(
         venv=env,
+        made_by="0.1.0",
         base_python="/opt/py\udcfe/bin/python3.11",
+        base_link="/opt/py\udcfe/bin/python3",
         base_prefix="/opt/py\udcfe",
         python="/opt/tools/bin/python",
         roots=("/a", "/b\udcfd"),
@@ -58,8 +60,16 @@ def test_creation_was_interrupted(made: Record) -> None:
 
 
 def test_newer_layout(made: Record) -> None:
-    change(made, version=2, surprise="x")
-    with pytest.raises(UserError, match=r"made by a newer venvjail .*upgrade"):
+    change(made, version=record.VERSION + 1, made_by="9.0", surprise="x")
+    remedy = r"made by a newer venvjail \(venvjail 9\.0; .*pip install --upgrade venvjail$"
+    with pytest.raises(UserError, match=remedy):
+        record.load(made.venv)
+
+
+def test_older_layout(made: Record) -> None:
+    change(made, version=1, made_by=None, base_link=None)
+    remedy = r"made by an older venvjail \(layout 1; .*: python -m venvjail --upgrade "
+    with pytest.raises(UserError, match=remedy):
         record.load(made.venv)
 
 

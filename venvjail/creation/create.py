@@ -93,6 +93,8 @@ def create(
 def _check_options(options: CreateOptions) -> None:
     if options.upgrade and options.clear:
         raise UserError("--upgrade and --clear exclude each other: use one of them")
+    if options.clear_home and not options.clear:
+        raise UserError("--clear-home goes with --clear: add that, or use: rm -r ENV_DIR/home")
     if options.project is not None and options.no_project:
         raise UserError("--project and --no-project exclude each other: use one of them")
     if options.with_pip and find_spec("ensurepip") is None:
