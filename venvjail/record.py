@@ -22,6 +22,10 @@ _MAX_SIZE = 1024 * 1024
 _LISTS = ("roots", "entry_roots")
 
 
+class NewerLayoutError(UserError):
+    """The venv was made by a newer venvjail, which may keep there what this one would lose."""
+
+
 class Record(NamedTuple):
     """One venv's facts.  Paths are absolute; undecodable bytes are surrogate escapes (PEP 383).
 
@@ -76,6 +80,19 @@ def read(env_dir: str) -> Record:
     Raises UserError like :func:`load`.
     """
     return _parse(env_dir, _read(env_dir))
+
+
+def refuse_newer(env_dir: str) -> None:
+    """Raise NewerLayoutError for a venv by a newer venvjail.
+
+    One that is damaged or not complete is let pass.
+    """
+    try:
+        read(env_dir)
+    except NewerLayoutError:
+        raise
+    except UserError:
+        return
 
 
 def check_state(env_dir: str) -> None:
@@ -158,7 +175,7 @@ def _parse(env_dir: str, raw: bytes) -> Record:
 def _other_layout(env_dir: str, version: int, made_by: object) -> UserError:
     by = f"venvjail {made_by}" if isinstance(made_by, str) else f"layout {version}"
     if version > VERSION:
-        return UserError(
+        return NewerLayoutError(
             f"{env_dir}: was made by a newer venvjail ({by}; this is {__version__}); "
             "upgrade venvjail: pip install --upgrade venvjail"
         )

@@ -21,6 +21,7 @@ from venvjail.errors import JailError, UserError
 from venvjail.jail.host import find_home
 from venvjail.jail.launcher import refuse_exposed
 from venvjail.layout import VenvPaths
+from venvjail.record import refuse_newer
 
 _EXIT_INTERRUPTED = 130
 _PRIVATE_IN_JAIL = ("/tmp", "/var/tmp", "/dev", "/run")
@@ -71,6 +72,8 @@ def create(
     if not exists:
         make_way(paths.env)  # first, so that what is checked next stays as it is
     check_contents(paths.env, clear=options.clear, upgrade=options.upgrade)
+    if exists and not options.clear:
+        refuse_newer(paths.env)
     project = _project(paths, options, home)
     _check_launcher(paths, project)
     if exists:
