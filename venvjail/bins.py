@@ -11,8 +11,8 @@ import re
 import stat
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from venvjail.atomic import open_directory, write_at
 from venvjail.layout import VenvPaths
@@ -107,8 +107,7 @@ exit 125' venvjail %b %b
 """ % (shell_word(os.fsencode(entry)), shell_word(os.fsencode(python)))
 
 
-@dataclass(frozen=True)
-class Changes:
+class Changes(NamedTuple):
     """What a sync did to ``venv/bin``."""
 
     added: tuple[bytes, ...] = ()
@@ -117,8 +116,7 @@ class Changes:
     refused: int = 0
 
 
-@dataclass(frozen=True)
-class _Commands:
+class _Commands(NamedTuple):
     """The real bin as read once."""
 
     names: frozenset[bytes]

@@ -13,7 +13,7 @@ import pwd
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from venvjail.config.model import Config
 from venvjail.errors import ConfigError, JailError
@@ -228,8 +228,7 @@ def _aliases(home: str) -> Iterator[str]:
                 yield alias
 
 
-@dataclass(frozen=True)
-class _Mount:
+class _Mount(NamedTuple):
     device: str
     root: str
     point: str

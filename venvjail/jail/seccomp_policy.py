@@ -15,27 +15,24 @@ Borrowed from, and worth comparing with: flatpak ``common/flatpak-run.c``, syste
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class AnyBit:
+class AnyBit(NamedTuple):
     """The argument has at least one bit of ``mask``."""
 
     argument: int
     mask: int
 
 
-@dataclass(frozen=True)
-class OneOf:
+class OneOf(NamedTuple):
     """The argument is one of ``values``."""
 
     argument: int
     values: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class NoneOf:
+class NoneOf(NamedTuple):
     """The argument is none of ``values``."""
 
     argument: int
@@ -50,8 +47,7 @@ be passed with junk in the upper half (CVE-2019-10063).
 """
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """The calls in ``names`` fail with ``errno`` when all tests in ``when`` hold."""
 
     names: tuple[str, ...]
