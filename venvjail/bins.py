@@ -56,7 +56,7 @@ try:
     from venvjail.entry import main
 except ImportError as error:
     sys.stderr.write(f"venvjail: cannot start the jail ({{error}}): install venvjail again, "
-                     f"then run: python -m venvjail --upgrade {{venv!a}}\\n")
+                     f"then run: venvjail --upgrade {{venv!a}}\\n")
     raise SystemExit(125)
 except KeyboardInterrupt:
     raise SystemExit(130)
@@ -100,9 +100,9 @@ def new_shell_text(entry: str, python: str) -> bytes:
 # and is there again when the new one ends. Arguments are ignored.
 /bin/sh -c 'test -x "$1" && test -x "$2" && exec "$1"
 test -x "$1" && echo "venvjail: $2 is missing, which the venv was made of: after an upgrade" \\
-    "of Python run: python -m venvjail --upgrade VENV" >&2 && exit 125
+    "of Python run: venvjail --upgrade VENV" >&2 && exit 125
 echo "venvjail: $1 is missing: if the venv was moved," \\
-    "move it back or make it anew: python -m venvjail --clear VENV" >&2
+    "move it back or make it anew: venvjail --clear VENV" >&2
 exit 125' venvjail %b %b
 """ % (shell_word(os.fsencode(entry)), shell_word(os.fsencode(python)))
 

@@ -293,7 +293,7 @@ def doctor() -> int:
 
 
 @group.command("completion")
-@click.argument("shell", type=click.Choice(completion.SHELLS))
+@click.argument("shell", type=click.Choice(completion.SHELLS), metavar="{bash|zsh|fish}")
 def show_completion(shell: str) -> None:
     """Print the script for completion at the TAB key, for eval or source."""
     click.echo(completion.script(group, shell))

@@ -146,7 +146,7 @@ def _check_private(fd: int, path: str) -> None:
 
 def _not_ours(env_dir: str) -> UserError:
     return UserError(
-        f"{env_dir}: is not a venvjail environment; create one with: python -m venvjail ENV_DIR"
+        f"{env_dir}: is not a venvjail environment; create one with: venvjail ENV_DIR"
     )
 
 

@@ -43,12 +43,13 @@ def venv(home: FakeHome) -> JailedVenv:
 
 def test_the_entry_imports_nothing_of_the_jails(venv: JailedVenv) -> None:
     with venv:
-        command = [venv.bin / "python", "-c", "print('ra' + 'n')"]
+        # -I: the program itself must not look in PYTHONPATH, which leads there too.
+        command = [venv.bin / "python", "-I", "-c", "print('ra' + 'n')"]
         with Terminal(command, env=venv.home.env, cwd=venv.home.project) as terminal:
             terminal.expect("ran\r\n")
             terminal.child.wait()
         for code in ("raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"):
-            venv.run([venv.bin / "python", "-c", code])
+            venv.run([venv.bin / "python", "-I", "-c", code])
         assert not (venv.tmp / "planted").exists()
 
 

@@ -65,7 +65,7 @@ def test_made_by_an_older_venvjail(venv: JailedVenv) -> None:
     change_record(venv, version=1, made_by=None, base_link=None)
     line = refused(venv)
     assert "was made by an older venvjail (layout 1; this is " in line
-    assert line.endswith(f": python -m venvjail --upgrade {venv.env}\n")
+    assert line.endswith(f": venvjail --upgrade {venv.env}\n")
     with venv:
         assert upgrade(venv).startswith(f"upgrading {venv.env}\nupgraded venv; ")
 
@@ -92,7 +92,7 @@ def test_python_that_was_upgraded_in_its_place(venv: JailedVenv, tmp_path: Path)
     change_record(venv, base_link=str(tmp_path / "python3"))
     line = refused(venv)
     assert f"was made of python{VERSION}, and {tmp_path}/python3 is python3.99 now; " in line
-    assert line.endswith(f": python -m venvjail --upgrade {venv.env}\n")
+    assert line.endswith(f": venvjail --upgrade {venv.env}\n")
     with venv:
         upgrade(venv)
 
@@ -104,7 +104,7 @@ def test_python_that_is_gone(home: FakeHome, tmp_path: Path) -> None:
         assert venv.python("import sys; print(sys.base_prefix)") == f"{home.root}/opt/python"
         venv.stop()
         shutil.rmtree(home.root / "opt/python")
-        remedy = "python -m venvjail --upgrade"
+        remedy = "venvjail --upgrade"
         for command in (
             [venv.bin / "activate-new-shell"],
             [*VENVJAIL, "run", venv.env, "true"],

@@ -109,7 +109,7 @@ def test_interpreter_that_is_gone_is_one_line(tmp_path: Path) -> None:
     done = run(SHELLS["dash"], '"$SCRIPT"', str(script), tmp_path)
     assert (done.returncode, done.stdout) == (125, "")
     assert done.stderr.startswith("venvjail: /usr/bin/python3.99 is missing, ")
-    assert done.stderr.endswith(" run: python -m venvjail --upgrade VENV\n")
+    assert done.stderr.endswith(" run: venvjail --upgrade VENV\n")
     assert done.stderr.count("\n") == 1
 
 

@@ -55,7 +55,7 @@ def test_no_venv_at_all(tmp_path: Path) -> None:
 
 def test_creation_was_interrupted(made: Record) -> None:
     os.unlink(made.venv + "/.venvjail/state.json")
-    with pytest.raises(UserError, match="was not created completely; run: python -m venvjail"):
+    with pytest.raises(UserError, match="was not created completely; run: venvjail "):
         record.load(made.venv)
 
 
@@ -68,7 +68,7 @@ def test_newer_layout(made: Record) -> None:
 
 def test_older_layout(made: Record) -> None:
     change(made, version=1, made_by=None, base_link=None)
-    remedy = r"made by an older venvjail \(layout 1; .*: python -m venvjail --upgrade "
+    remedy = r"made by an older venvjail \(layout 1; .*: venvjail --upgrade "
     with pytest.raises(UserError, match=remedy):
         record.load(made.venv)
 
@@ -89,7 +89,7 @@ def test_older_layout(made: Record) -> None:
 )
 def test_unexpected_values(made: Record, values: dict[str, object]) -> None:
     change(made, **values)
-    with pytest.raises(UserError, match=r"state\.json: is damaged; run: python -m venvjail --upg"):
+    with pytest.raises(UserError, match=r"state\.json: is damaged; run: venvjail --upg"):
         record.load(made.venv)
 
 

@@ -21,7 +21,7 @@ def welcome() -> None:
     click.echo("venvjail: Python virtual environments whose programs run in a jail.\n")
     venvs = _venvs_here()
     if not venvs:
-        _show("python -m venvjail venv", "make one here, in the directory venv")
+        _show("venvjail venv", "make one here, in the directory venv")
         _show("venv/bin/pip install …", "then work as always: all in venv/bin runs in the jail")
         _show("venv/bin/activate-new-shell", "or a new shell in the jail")
     for venv in venvs:

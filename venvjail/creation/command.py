@@ -1,4 +1,4 @@
-"""Runs on the host: the command line of creation, ``python -m venvjail ENV_DIR...``."""
+"""Runs on the host: the command line of creation, ``venvjail ENV_DIR...``."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""Runs on the host as the user: ``python -m venvjail ENV_DIR``, from options to a venv.
+"""Runs on the host as the user: ``venvjail ENV_DIR``, from options to a venv.
 
 Everything that can be refused is refused before the first change;
 :mod:`venvjail.creation.env_builder` then makes the files.

@@ -67,7 +67,7 @@ def _refuse_changed_python(record: Record) -> None:
     if then and re.fullmatch(r"python3\.\d+", name) and name != then.group():
         raise JailError(
             f"{record.venv}: was made of {then.group()}, and {record.base_link} is {name} now; "
-            f"bring it up to date: python -m venvjail --upgrade {shlex.quote(record.venv)}"
+            f"bring it up to date: venvjail --upgrade {shlex.quote(record.venv)}"
         )
 
 
