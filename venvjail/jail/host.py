@@ -11,7 +11,6 @@ import logging
 import os
 import pwd
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -141,6 +140,9 @@ def private_tmp(paths: VenvPaths) -> str:
         os.unlink(paths.tmp_link)
     except FileNotFoundError:
         pass
+    # The first start only: the others need not wait for what it imports.
+    import tempfile
+
     tmp = tempfile.mkdtemp(prefix="dirjail-", dir="/tmp")
     if os.path.islink(paths.tmp_link):
         os.unlink(paths.tmp_link)
