@@ -55,7 +55,7 @@ def test_no_venv_at_all(tmp_path: Path) -> None:
 
 def test_creation_was_interrupted(made: Record) -> None:
     os.unlink(made.venv + "/.venvjail/state.json")
-    with pytest.raises(UserError, match="was not created completely; run: venvjail "):
+    with pytest.raises(UserError, match="was not created completely; run: venvjail --clear "):
         record.load(made.venv)
 
 
