@@ -90,7 +90,8 @@ SECTIONS = (
                 paths.HOME_WRITABLE,
                 (),
                 '["data"]',
-                "Shown as it is, and writable: what a jail changes there, it changes for you.",
+                "Shown as it is, and writable: what a jail changes there, it changes for you. "
+                "Without symlinks of yours on the way: a jail may have made them.",
             ),
         ),
     ),
@@ -112,7 +113,7 @@ SECTIONS = (
                 paths.SYSTEM_PATH,
                 (),
                 '["/mnt/scratch"]',
-                "Writable in the jail, beside the project.",
+                "Writable in the jail, beside the project. Without symlinks of yours on the way.",
             ),
         ),
     ),
@@ -127,7 +128,8 @@ SECTIONS = (
                 None,
                 '"/home/alice/proj"',
                 "The writable directory. Recorded in the venv's file when the venv is created; "
-                "without it the venv itself is all that is writable.",
+                "without it the venv itself is all that is writable. Without symlinks of yours "
+                "on the way.",
             ),
             _list(
                 "protect",

@@ -77,8 +77,8 @@ def _outermost(tops: Iterable[str]) -> list[str]:
 
 
 def names(config: Config) -> frozenset[str]:
-    """Those of ``[project] protect`` that count wherever they stand."""
-    return frozenset(item.value for item in config.project.protect if "/" not in item.value)
+    """Those of ``[project] protect`` that count wherever they stand, in lower case."""
+    return frozenset(item.value.lower() for item in config.project.protect if "/" not in item.value)
 
 
 def _paths(project: str, config: Config) -> Iterator[str]:
@@ -133,9 +133,10 @@ class _Search:
             self.found.read_only |= {f"{top}/{name}" for name in names.intersection(_VENV_PARTS)}
         deeper = []
         for entry in entries:
-            if entry.name in self._names:
+            # In any case: a jail can make a directory in which ``.GIT`` is ``.git`` (chattr +F).
+            if (name := entry.name.lower()) in self._names:
                 self.found.read_only.add(entry.path)
-                self.found.read_only |= repository.hook_directories(directory, entry.name)
+                self.found.read_only |= repository.named_by_config(directory, name)
             elif entry.path == self._own_env or entry.name in _NOT_SEARCHED:
                 continue
             elif entry.is_dir(follow_symlinks=False):

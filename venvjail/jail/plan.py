@@ -146,6 +146,8 @@ class Facts(NamedTuple):
     """Other paths at which a mount shows the home."""
     other_homes: tuple[str, ...] = ()
     """The account's home in the user database, where ``$HOME`` differs from it."""
+    elsewhere: tuple[str, ...] = ()
+    """Snapshots that hold the home as it was, and the account's mail."""
     runtimes: tuple[str, ...] = ()
     """The session's runtime directory, where that is not ``/run/user/UID``."""
     guards: tuple[str, ...] = ()
@@ -201,7 +203,7 @@ def make_plan(facts: Facts, proc_allow: frozenset[str]) -> Plan:
             Bind(graft.source, f"{facts.home}/{graft.path}", graft.writable)
             for graft in facts.grafts
         ),
-        *(Hide(path) for path in facts.hide),
+        *(Hide(path) for path in (*facts.hide, *facts.elsewhere)),
         *(Bind(path, path, writable=True) for path in facts.writable),
         *_project(facts),
         *(Hide(socket) for socket in facts.sockets),
