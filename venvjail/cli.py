@@ -302,7 +302,9 @@ def show_completion(shell: str) -> None:
 def _paths(venv: str) -> VenvPaths:
     """The paths of an existing venv; UserError where there is none, it was moved, or in a jail."""
     from venvjail.caller import refuse_in_jail
+    from venvjail.nearby import refuse_unknown
     from venvjail.record import load
 
     refuse_in_jail()
+    refuse_unknown(venv)
     return VenvPaths(load(venv).venv)

@@ -14,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from venvjail.layout import VenvPaths
+from venvjail.nearby import venvs_in
 
 SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_VENVJAIL_COMPLETE"
@@ -44,12 +45,8 @@ def words_before() -> list[str] | None:
 def venvs(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """The venvs in the directory that ``typed`` names so far; where there is none, directories."""
     directory, name = os.path.split(typed)
-    found = [
-        os.path.join(directory, there)
-        for there in _names(directory or ".")
-        if there.startswith(name) and os.path.isdir(VenvPaths(os.path.join(directory, there)).state)
-    ]
-    return _items(found) or [CompletionItem(typed, type="dir")]
+    there = [found for found in venvs_in(directory or os.curdir) if found.startswith(name)]
+    return _items(os.path.join(directory, found) for found in there) or [CompletionItem(typed, type="dir")]
 
 
 def commands(

@@ -106,13 +106,23 @@ def test_version(shared_home: FakeHome) -> None:
         (["--nonsense"], "no such option"),
         (["statsu"], "statsu: no such command; did you mean status? To make a venv of that name: "),
         (["lgo", "venv"], "lgo: no such command; did you mean log? To make a venv of that name: "),
-        (["ps", "missing"], "missing: is not a venvjail environment; create one with: "),
-        (["run", "missing", "ls"], "missing: is not a venvjail environment; create one with: "),
-        (["ps", EVIL], f"{SHOWN_EVIL}: is not a venvjail environment; create one with: "),
+        (["ps", "no/where"], "no/where: is not a venvjail environment; create one with: "),
+        (["run", "no/where", "ls"], "no/where: is not a venvjail environment; create one with: "),
+        (
+            ["ps", f"no/{EVIL}"],
+            f"no/{SHOWN_EVIL}: is not a venvjail environment; create one with: ",
+        ),
     ],
 )
 def test_wrong_usage(shared_home: FakeHome, words: list[str], line: str) -> None:
     assert refused(shared_home, *words).startswith(line)
+
+
+def test_a_venv_misspelt(jail: JailedVenv) -> None:
+    for typed in ("vnev", "./vnev/"):
+        line = refused(jail.home, "ps", typed)
+        shown = "./venv" if typed.startswith("./") else "venv"
+        assert line == f"{typed}: is not a venvjail environment; did you mean {shown}?"
 
 
 def test_no_command_is_missing_its_help(shared_home: FakeHome) -> None:

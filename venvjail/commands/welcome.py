@@ -8,7 +8,7 @@ import shlex
 import click
 
 from venvjail.bins import NEW_SHELL
-from venvjail.layout import VenvPaths
+from venvjail.nearby import venvs_in
 from venvjail.quoting import printable
 
 _MORE = """
@@ -19,7 +19,7 @@ _MORE = """
 def welcome() -> None:
     """Say how to begin here, or how to go on with the venvs that are in this directory."""
     click.echo("venvjail: Python virtual environments whose programs run in a jail.\n")
-    venvs = _venvs_here()
+    venvs = venvs_in(os.curdir)[:3]
     if not venvs:
         _show("venvjail venv", "make one here, in the directory venv")
         _show("venv/bin/pip install …", "then work as always: all in venv/bin runs in the jail")
@@ -37,12 +37,3 @@ def _typed(venv: str, name: str) -> str:
 
 def _show(command: str, meaning: str) -> None:
     click.echo(f"  {printable(command):<30}  {meaning}")
-
-
-def _venvs_here() -> list[str]:
-    """The first few venvs in the working directory that venvjail has made."""
-    try:
-        names = sorted(os.listdir())
-    except OSError:
-        return []
-    return [name for name in names if os.path.isdir(VenvPaths(name).state)][:3]
