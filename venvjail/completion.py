@@ -46,7 +46,9 @@ def venvs(_context: click.Context, _parameter: click.Parameter, typed: str) -> l
     """The venvs in the directory that ``typed`` names so far; where there is none, directories."""
     directory, name = os.path.split(typed)
     there = [found for found in venvs_in(directory or os.curdir) if found.startswith(name)]
-    return _items(os.path.join(directory, found) for found in there) or [CompletionItem(typed, type="dir")]
+    return _items(os.path.join(directory, found) for found in there) or [
+        CompletionItem(typed, type="dir")
+    ]
 
 
 def commands(

@@ -19,6 +19,8 @@ from venvjail.layout import VenvPaths
 #: The layout that this venvjail reads and writes.
 VERSION = 2
 _MAX_SIZE = 1024 * 1024
+#: Fields that the first layout lacked.
+_SINCE = {"made_by": "", "base_link": ""}
 _LISTS = ("roots", "entry_roots")
 
 
@@ -59,13 +61,16 @@ def save(record: Record) -> None:
     write_file(VenvPaths(record.venv).record, text.encode("ascii"), 0o600)
 
 
-def load(env_dir: str) -> Record:
+def load(env_dir: str, *, any_layout: bool = False) -> Record:
     """The record of the venv at ``env_dir``.
 
     Raises UserError if there is none, another user's, a damaged one or one by a venvjail that
     wrote another layout, or if the venv was moved: its entries name the old place.
+
+    With ``any_layout`` another layout will do that names the code which is run for the venv: the
+    venvjail that wrote it may be there still.
     """
-    record = read(env_dir)
+    record = _parse(env_dir, _read(env_dir), any_layout=any_layout)
     if os.path.realpath(record.venv) != os.path.realpath(env_dir):
         raise UserError(
             f"{env_dir}: was moved here from {record.venv}, the path its programs "
@@ -79,7 +84,7 @@ def read(env_dir: str) -> Record:
 
     Raises UserError like :func:`load`.
     """
-    return _parse(env_dir, _read(env_dir))
+    return _parse(env_dir, _read(env_dir), any_layout=False)
 
 
 def refuse_newer(env_dir: str) -> None:
@@ -152,7 +157,7 @@ def _again(option: str, env_dir: str) -> str:
     return f"venvjail {option} {shlex.quote(env_dir)}"
 
 
-def _parse(env_dir: str, raw: bytes) -> Record:
+def _parse(env_dir: str, raw: bytes, *, any_layout: bool) -> Record:
     path = VenvPaths(env_dir).record
     damaged = UserError(f"{path}: is damaged; run: {_again('--upgrade', env_dir)}")
     try:
@@ -162,7 +167,9 @@ def _parse(env_dir: str, raw: bytes) -> Record:
     version = values.pop("version", None) if isinstance(values, dict) else None
     if type(version) is not int or version < 1:
         raise damaged
-    if version != VERSION:
+    if version != VERSION and any_layout:
+        values = {**_SINCE, **{name: values[name] for name in Record._fields if name in values}}
+    elif version != VERSION:
         raise _other_layout(env_dir, version, values.get("made_by"))
     try:
         return Record(**_fields(values))

@@ -73,6 +73,17 @@ def test_older_layout(made: Record) -> None:
         record.load(made.venv)
 
 
+def test_code_of_another_layout(made: Record) -> None:
+    """What another venvjail runs for the venv has to be guarded all the same."""
+    change(made, version=1, made_by=None, base_link=None)
+    assert record.load(made.venv, any_layout=True) == made._replace(made_by="", base_link="")
+    change(made, version=record.VERSION + 1, surprise="x")
+    assert record.load(made.venv, any_layout=True).roots == made.roots
+    change(made, roots=None)
+    with pytest.raises(UserError, match="is damaged"):
+        record.load(made.venv, any_layout=True)
+
+
 @pytest.mark.parametrize(
     "values",
     [
