@@ -11,7 +11,7 @@ export SUITES      ?=
 # Root's runs share one directory and one test user on this machine (scripts/places.sh): one at a time.
 exclusive := $(if $(filter 0,$(shell id -u)),flock --close /run/venvjail-dev.lock)
 
-.PHONY: help setup lint test suites demo drill bench clean
+.PHONY: help setup lint test suites demo drill bench debian13 clean
 
 help:
 	@echo 'make setup   system packages, a venv, venvjail and its tools installed in it'
@@ -21,6 +21,7 @@ help:
 	@echo 'make demo    a jailed venv shown at work, every claim checked'
 	@echo 'make drill   malware installed in a plain venv and in a jailed one: what it got'
 	@echo 'make bench   what a jail costs, beside other sandboxes; writes docs/performance.md; QUICK=1'
+	@echo 'make debian13 make test, in a Debian 13 of its own (root only)'
 	@echo 'make clean   remove what the targets above made, the test user included'
 
 setup:
@@ -43,6 +44,9 @@ drill:
 
 bench:
 	@$(exclusive) scripts/bench
+
+debian13:
+	@$(exclusive) scripts/debian13
 
 clean:
 	@$(exclusive) scripts/clean

@@ -43,7 +43,7 @@ def home(tmp_path: Path) -> FakeHome:
 @pytest.fixture(autouse=True)
 def _no_jail_of_the_test_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """End the jails below the test's ``tmp_path``; a process that outlives its jail fails it."""
-    if tier_of(request.node.nodeid) not in ("jail", "escape", "faults", "soak"):
+    if tier_of(request.node.nodeid) not in ("jail", "escape", "faults", "docs", "soak"):
         yield
         return
     tmp_path: Path = request.getfixturevalue("tmp_path")
