@@ -59,6 +59,11 @@ def open_parent(dir_fd: int) -> int:
     return os.open(b"..", _PATH_FLAGS | os.O_DIRECTORY, dir_fd=dir_fd)
 
 
+def pin(fd: int) -> int:
+    """Pin the inode that ``fd``, open for I/O, is of."""
+    return os.open(magic_link(fd), os.O_PATH | os.O_CLOEXEC)
+
+
 def open_root(path: bytes) -> int:
     """Pin the directory at ``path``, which the caller chose: symlinks are followed."""
     return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
