@@ -62,7 +62,7 @@ async def _cancel_on_sigterm(scope: trio.CancelScope) -> None:
 async def _take_new_rules(operations: Operations, never: tuple[bytes, ...]) -> None:
     """Each further line on stdin is a list of rules, to hold from now on."""
     unread = b""
-    async with trio.lowlevel.FdStream(os.dup(sys.stdin.fileno())) as stream:
+    async with trio.lowlevel.FdStream(sys.stdin.fileno()) as stream:
         async for received in stream:
             *lines, unread = (unread + received).split(b"\n")
             for line in lines:
