@@ -6,11 +6,12 @@ export PYTHON      ?= /usr/bin/python3
 export TESTS       ?= tests
 export PYTEST_ARGS ?=
 export JOBS        ?= 2
+export SUITES      ?=
 
 # Root's runs share one directory and one test user on this machine (scripts/places.sh): one at a time.
 exclusive := $(if $(filter 0,$(shell id -u)),flock --close /run/venvjail-dev.lock)
 
-.PHONY: help setup lint test soak coverage mutate demo drill bench clean
+.PHONY: help setup lint test soak coverage mutate suites demo drill bench clean
 
 help:
 	@echo 'make setup   system packages, a venv, venvjail and its tools installed in it'
@@ -19,6 +20,7 @@ help:
 	@echo 'make soak    the tests that take hours; SOAK_STEPS= VENVJAIL_MODEL_SEED='
 	@echo 'make coverage  which branches the tests take, in child processes too'
 	@echo 'make mutate  faults put into the policy, each of which a test must find'
+	@echo 'make suites  what others wrote, run plain and in the jail: the difference; SUITES="git test_os"'
 	@echo 'make demo    a jailed venv shown at work, every claim checked'
 	@echo 'make drill   malware installed in a plain venv and in a jailed one: what it got'
 	@echo 'make bench   what a jail costs, beside other sandboxes; writes docs/performance.md; QUICK=1'
@@ -41,6 +43,9 @@ coverage:
 
 mutate:
 	@$(exclusive) scripts/mutate
+
+suites:
+	@$(exclusive) scripts/suites
 
 demo:
 	@$(exclusive) scripts/demo
