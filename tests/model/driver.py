@@ -34,6 +34,11 @@ class Facts(NamedTuple):
     mtime_ns: int
 
 
+def held(token: int) -> bytes:
+    """The name that stands for a directory held, at the beginning of a path."""
+    return b"\0held %d" % token
+
+
 class Driver(Protocol):
     """The operations on a home, paths from it on; failures are `OSError`."""
 
@@ -45,6 +50,12 @@ class Driver(Protocol):
 
     def forget(self) -> None:
         """Forget what is remembered of names, as far as that can be asked for."""
+
+    def hold(self, path: Path) -> int:
+        """Hold on to a directory; paths may begin with its `held` from now on."""
+
+    def let_go(self) -> None:
+        """Hold on to nothing."""
 
     def stat(self, path: Path) -> Facts: ...
     def names(self, path: Path) -> set[bytes]: ...
@@ -93,11 +104,13 @@ class InProcess:
         self._operations = self._client.operations
         self._never = tuple(map(os.fsencode, layout.never))
         self._inodes: dict[int, int] = {}
+        self._held: dict[bytes, int] = {}
 
     def close(self) -> None:
         """End the view, which must remember no more than its own roots by then."""
         for handle in list(self._inodes):
             self.release(handle)
+        self.let_go()
         self._client.forget_all()
         remembered = len(self._operations._table)
         self._operations.close()
@@ -107,7 +120,19 @@ class InProcess:
         self._operations.replace_rules(Rules(rules), self._never)
 
     def forget(self) -> None:
-        self._client.forget_all()
+        kept = set(self._held.values())
+        counts = self._client.lookups
+        self._client.lookups = {number: counts[number] for number in kept}
+        forgotten = [(number, count) for number, count in counts.items() if number not in kept]
+        self._run(self._operations.forget(forgotten))
+
+    def hold(self, path: Path) -> int:
+        token = len(self._held)
+        self._held[held(token)] = self._inode(path)
+        return token
+
+    def let_go(self) -> None:
+        self._held.clear()
 
     # -- names -----------------------------------------------------------------------------
 
@@ -115,7 +140,7 @@ class InProcess:
         return facts(self._run(self._operations.getattr(self._inode(path), CONTEXT)))
 
     def names(self, path: Path) -> set[bytes]:
-        return {os.fsencode(name) for name in self._client.names(_in_view(path))}
+        return {os.fsencode(name) for name in self._client.names_of(self._inode(path))}
 
     def readlink(self, path: Path) -> bytes:
         return self._run(self._operations.readlink(self._inode(path), CONTEXT))
@@ -253,7 +278,12 @@ class InProcess:
         return number
 
     def _inode(self, path: Path) -> int:
-        return self._client.inode(_in_view(path))
+        if path[:1] and path[0] in self._held:
+            number = self._held[path[0]]
+            for name in path[1:]:
+                number = self._client.lookup(number, name).st_ino
+            return number
+        return self._client.inode(b"/".join((b"home", *path)))
 
     def _parent(self, path: Path) -> tuple[int, bytes]:
         """The parent's inode and the name, which is looked up before it is made."""
@@ -288,7 +318,3 @@ class InProcess:
 
 def _error(number: int) -> OSError:
     return OSError(number, os.strerror(number))
-
-
-def _in_view(path: Path) -> bytes:
-    return b"/".join((b"home", *path))

@@ -72,6 +72,9 @@ class HostSteps(ViewMachine):
         self.on_host(lambda: self.host.setxattr(path, b"user.a", value))
 
     def _ground(self, in_store: bool) -> Ground:
+        if in_store:
+            self.held.clear()
+            self.view.let_go()
         return self.store if in_store else self.host
 
     def _turn(self, ground: Ground, path: Path) -> None:

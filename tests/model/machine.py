@@ -87,6 +87,7 @@ class ViewMachine(RuleBasedStateMachine):
         super().__init__()
         self.base = RealPath(os.path.realpath(tempfile.mkdtemp(prefix="model-")))
         self.handles: list[tuple[int, Inode, int]] = []
+        self.held: list[tuple[int, Inode]] = []
         self.driver: Driver | None = None
 
     @abstractmethod

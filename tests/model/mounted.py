@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from fusefs.rules import Rule
 from tests.model.disk import Path
-from tests.model.driver import Facts, facts
+from tests.model.driver import Facts, facts, held
 from tests.support.layouts import Layout
 from tests.support.mounts import MountedView
 
@@ -26,10 +26,12 @@ class Mounted:
         self._view.__enter__()
         os.stat(self._view.home)  # answered when the session is: before, nothing can be forgotten
         self._handles: set[int] = set()
+        self._held: dict[bytes, int] = {}
 
     def close(self) -> None:
         for handle in list(self._handles):
             self.release(handle)
+        self.let_go()
         os.umask(self._umask)
         self._view.__exit__(None, None, None)
 
@@ -38,6 +40,17 @@ class Mounted:
 
     def forget(self) -> None:
         """Only root can make the kernel forget."""
+
+    def hold(self, path: Path) -> int:
+        with self._pin(path) as pinned:
+            token = len(self._held)
+            self._held[held(token)] = os.dup(pinned)
+            return token
+
+    def let_go(self) -> None:
+        for fd in self._held.values():
+            os.close(fd)
+        self._held.clear()
 
     # -- names -----------------------------------------------------------------------------
 
@@ -168,7 +181,10 @@ class Mounted:
     @contextmanager
     def _pin(self, path: Path) -> Iterator[int]:
         """What is at ``path``, a symlink itself included."""
-        fd = os.open(self._view.home, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        if path[:1] and path[0] in self._held:
+            fd, path = os.dup(self._held[path[0]]), path[1:]
+        else:
+            fd = os.open(self._view.home, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for name in path:
                 inner = os.open(name, os.O_PATH | _NO_LINK, dir_fd=fd)
