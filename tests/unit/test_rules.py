@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusefs.rules import Access, Kind, Rule, Rules
@@ -138,6 +138,7 @@ def around(rules: list[tuple[tuple[bytes, ...], Kind]]) -> set[tuple[bytes, ...]
     return above | {(*path, name) for path in above for name in (b"a", b"other")}
 
 
+@settings(deadline=None)
 @given(RULES)
 def test_the_tree_agrees_with_the_naive_model(
     rules: list[tuple[tuple[bytes, ...], Kind]],
@@ -147,6 +148,7 @@ def test_the_tree_agrees_with_the_naive_model(
         assert tree.position(b"/".join(path)).access is naive(rules, path), path
 
 
+@settings(deadline=None)
 @given(RULES)
 def test_visible_children_are_named(rules: list[tuple[tuple[bytes, ...], Kind]]) -> None:
     tree = Rules(Rule(b"/".join(names), kind) for names, kind in rules)
