@@ -166,16 +166,3 @@ def test_visible_children_are_named(rules: list[tuple[tuple[bytes, ...], Kind]])
 def test_of_equal_rules_the_first_is_named() -> None:
     first, second = Rule(b"a", Kind.ALLOW, "one"), Rule(b"a", Kind.ALLOW, "two")
     assert Rules([first, second]).position(b"a").rule is first
-
-
-def test_positions_are_values_and_frozen() -> None:
-    position, same = (
-        Rules([ALLOW]).position(b".config/git"),
-        Rules([ALLOW]).position(b".config/git"),
-    )
-    assert position == same
-    assert "_branch" not in repr(position)
-    with pytest.raises(AttributeError):
-        position.access = Access.HIDDEN  # type: ignore[misc]
-    with pytest.raises(AttributeError):
-        ALLOW.kind = Kind.NEVER  # type: ignore[misc]
