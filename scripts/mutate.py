@@ -199,10 +199,10 @@ def _start(mutant: Mutant | None, module: str) -> int:
 
 def _run_tests(mutant: Mutant | None, module: str) -> int:
     signal.alarm(SECONDS)  # an endless loop is a fault found
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
     if mutant is not None:
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
         sys.meta_path.insert(0, _Finder(mutant))
     import pytest
 
