@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from venvjail.entry import Command, Environment
+    from venvjail.streams import Redirected
 else:
     import _signal
 
@@ -53,7 +54,7 @@ def run(paths: VenvPaths, connection: _socket.socket, command: "Command") -> int
         redirected.reopen()
     child = _fork(paths)
     if child == 0:
-        _become(command, answer, caller)
+        _become(command, answer, caller, redirected)
     syscalls.clear_capability_sets()
     for fd, _ in answer.namespaces:
         posix.close(fd)
@@ -110,7 +111,9 @@ def _apply_environment(paths: VenvPaths, environment: "Environment", answer: Ans
     environment.update(answer.assign)
 
 
-def _become(command: "Command", answer: Answer, caller: job.Caller) -> None:
+def _become(
+    command: "Command", answer: Answer, caller: job.Caller, redirected: "Redirected | None"
+) -> None:
     """In the child, all namespaces joined: confine this process and run the command in it."""
     try:
         _change_directory(command.directory, answer.home)
@@ -122,6 +125,8 @@ def _become(command: "Command", answer: Answer, caller: job.Caller) -> None:
             syscalls.limit_processes(answer.processes)
         if answer.ruleset is not None:
             syscalls.landlock_restrict_self(*answer.ruleset)
+            if redirected is not None:
+                redirected.check()
         # Last of all credential changes: they clear it (prctl(2)).
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
         if caller.entry_is_gone():

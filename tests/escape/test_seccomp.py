@@ -27,6 +27,7 @@ SET_ID = (
 EPERM = (
     *("bpf", "perf_event_open", "userfaultfd", "unshare", "clone", "setns", "mount", "umount2"),
     *("open_by_handle_at", "fanotify_init", "personality"),
+    *("snapshot", "snapshot, v1", "subvolume", "subvolume, v1"),
 )
 ENOSYS = (
     *("openat2", "add_key", "request_key", "keyctl", "io_uring_setup", "clone3", "fsopen"),
