@@ -27,6 +27,8 @@ _LIMITS = (
     resource.RLIMIT_NOFILE,
     resource.RLIMIT_NPROC,
 )
+_LOCK_MODE = 0o200
+_LONG_LOG = 1024 * 1024
 _SUPERVISOR = (
     "import sys; sys.path[:0] = sys.argv[4:]; "
     "from venvjail.jail.supervisor import main; "
@@ -55,16 +57,22 @@ def start_supervisor(paths: VenvPaths) -> None:
 
 
 def _open_lock(paths: VenvPaths) -> int:
-    """The start lock, not held yet; the runtime directory is made where it is missing."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    """The start lock, not held yet; the runtime directory is made where it is missing.
+
+    Nobody can read it: the jail of another venv may see this one, on a mount that is read-only, and
+    a descriptor that is open for reading is enough to lock a file for ever; flock(2).
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(paths.run, 0o700)
-        return os.open(paths.run + "/lock", flags, 0o600)
+        lock = os.open(paths.run + "/lock", flags, _LOCK_MODE)
+        os.fchmod(lock, _LOCK_MODE)  # one of a former version
+        return lock
     except OSError as error:
         raise JailError(
-            f"{error.filename}: {error.strerror}; the jail needs a file of yours there, "
-            f"in a directory that you can write to"
+            f"{error.filename or paths.run}: {error.strerror}; the jail needs a file of yours "
+            f"there, in a directory that you can write to"
         ) from None
 
 
@@ -109,14 +117,22 @@ def _forget_caller() -> None:
     os.umask(0o077)
 
 
+def _open_log(path: str) -> int:
+    """The log, to be appended to; a long one is put aside, in the place of the one before."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.lstat(path).st_size > _LONG_LOG:
+            os.replace(path, f"{path}.old")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, 0o600)
+
+
 def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
     """In the child: a session of its own, nothing of the caller's, then the supervisor."""
     if os.fork():
         os._exit(0)
     os.setsid()
     _forget_caller()
-    log_flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    log = os.open(paths.run + "/log", log_flags, 0o600)
+    log = _open_log(paths.run + "/log")
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for source, target in ((null, 0), (log, 1), (log, 2)):
         os.dup2(source, target)

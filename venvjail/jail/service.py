@@ -242,7 +242,7 @@ def _may_end(jail: Jail, listener: socket.socket) -> bool:
     The lock is kept until this process has ended, so that a command that comes now waits and then
     starts a jail of its own.
     """
-    lock = os.open(jail.prepared.paths.run + "/lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    lock = os.open(jail.prepared.paths.run + "/lock", os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not jail.leases and not control.connection_waits(listener):
