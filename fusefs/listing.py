@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
+from collections import OrderedDict
 from functools import partial
 
 import pyfuse3
@@ -15,6 +16,41 @@ from fusefs.slow import Pending
 from fusefs.tree import Entry
 
 _DOTS = (b".", b"..")
+_KEPT_NAMES = 250_000  # of 300 bytes at most
+
+
+class Listings:
+    """The names in open directories, each as they were when reading it last began at the start.
+
+    A position in a listing is an index into that snapshot, so that names which come and go while a
+    program reads neither repeat nor hide others.  More than ``limit`` names are not kept but for
+    the listing read last: a directory of many can be opened thousands of times.  What was given up
+    is listed anew when it is read on.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._listings: OrderedDict[int, list[bytes]] = OrderedDict()
+        self._total = 0
+
+    def keep(self, number: int, names: list[bytes]) -> None:
+        """The listing of the open directory ``number`` from now on."""
+        self.drop(number)
+        self._listings[number] = names
+        self._total += len(names)
+        while self._total > self._limit and len(self._listings) > 1:
+            self.drop(next(iter(self._listings)))
+
+    def get(self, number: int) -> list[bytes] | None:
+        """That listing, if it is still kept."""
+        names = self._listings.get(number)
+        if names is not None:
+            self._listings.move_to_end(number)
+        return names
+
+    def drop(self, number: int) -> None:
+        """The directory was closed."""
+        self._total -= len(self._listings.pop(number, ()))
 
 
 class Listing:
@@ -24,15 +60,27 @@ class Listing:
         self._request = request
         self._table = table
         self._seconds = seconds
+        self._listings = Listings(_KEPT_NAMES)
 
-    async def report(self, handle: DirHandle, start: int, token: pyfuse3.ReaddirToken) -> None:
-        """Report entries from number ``start`` on, as many as there is room and time for."""
+    def closed(self, number: int) -> None:
+        """The open directory ``number`` is none any more."""
+        self._listings.drop(number)
+
+    async def report(
+        self, number: int, handle: DirHandle, start: int, token: pyfuse3.ReaddirToken
+    ) -> None:
+        """Report entries of the open directory ``number`` from ``start`` on.
+
+        As many as there is room and time for.
+        """
         node, begin = handle.node, time.monotonic()
-        if start == 0:
-            names = await self._request("readdir", handle.pid, node, lambda: node.tree.names(node))
-            handle.names = [*_DOTS, *names]
-        for index in range(start, len(handle.names)):
-            name = handle.names[index]
+        names = self._listings.get(number)
+        if start == 0 or names is None:
+            found = await self._request("readdir", handle.pid, node, lambda: node.tree.names(node))
+            names = [*_DOTS, *found]
+            self._listings.keep(number, names)
+        for index in range(start, len(names)):
+            name = names[index]
             try:
                 entry = await self._entry(handle, name)
             except pyfuse3.FUSEError:

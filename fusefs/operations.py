@@ -317,7 +317,7 @@ class Operations(pyfuse3.Operations):
 
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         handle = self._dir(fh)
-        await self._listing.report(handle, start_id, token)
+        await self._listing.report(fh, handle, start_id, token)
 
     async def fsyncdir(self, fh: int, datasync: bool) -> None:
         handle = self._dir(fh)
@@ -335,6 +335,7 @@ class Operations(pyfuse3.Operations):
 
         def work() -> None:
             self._dirs.remove(fh)
+            self._listing.closed(fh)
             self._table.opened(handle.node, -1)
 
         await self._request("releasedir", handle.pid, handle.node, work)
