@@ -397,6 +397,9 @@ class Operations(pyfuse3.Operations):
         return pyfuse3.FileInfo(fh=number, direct_io=opened.direct, keep_cache=opened.unchanged)
 
 
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP)
+
+
 def _listed(node: Node, name: bytes) -> Entry | None:
     """What a listing says of ``name``; nothing if it is gone since the listing began, or hidden."""
     if name in (b".", b".."):
@@ -406,9 +409,9 @@ def _listed(node: Node, name: bytes) -> Entry | None:
     try:
         return node.tree.lookup(node, name)
     except OSError as error:
-        if error.errno == errno.ETIMEDOUT:
-            raise
-        return None
+        if error.errno in _NOT_THERE:
+            return None
+        raise  # EIO, EACCES: who copies or removes by a listing must not take it for whole
 
 
 def _check_same_tree(one: Node, other: Node) -> None:
