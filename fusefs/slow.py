@@ -16,6 +16,7 @@ are made one after the other, so that one that comes late overtakes none.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import errno
 import math
@@ -220,7 +221,8 @@ class Lane:
                     self._closer = None
                     return
                 fd = self._closing.pop()
-            os.close(fd)
+            with contextlib.suppress(OSError):  # EIO: the program has had it from its own close(2)
+                os.close(fd)
 
 
 class Journal:
