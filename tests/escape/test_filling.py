@@ -7,6 +7,7 @@ import json
 import os
 import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,57 @@ def supervisor(jail: JailedVenv) -> Iterator[Figures]:
     jail.python("import os, sys; os.listdir(sys.argv[1])", home)
     assert Figures(jail).pid == found.pid
     assert found.memory < memory + 64 * MEBIBYTE
+
+
+#: Begins to read a directory of many names again and again; prints whether listings are whole.
+LISTINGS = """
+import ctypes, os, sys
+directory = os.path.expanduser("~/listed")
+os.makedirs(directory)
+names = {f"{number:05}" + "x" * 100 for number in range(3000)}
+for name in names:
+    os.close(os.open(f"{directory}/{name}", os.O_CREAT))
+libc = ctypes.CDLL(None)
+libc.opendir.restype = ctypes.c_void_p
+libc.readdir.argtypes = [ctypes.c_void_p]
+libc.readdir.restype = ctypes.c_void_p
+held = [libc.opendir(os.fsencode(directory)) for _ in range(250)]
+print(all(held) and all(map(libc.readdir, held)))
+count = 1
+while libc.readdir(held[0]):
+    count += 1
+print(count == len(names) + 2, set(os.listdir(directory)) == names)
+"""
+
+
+def test_listings_that_are_not_read_on(jail: JailedVenv, supervisor: Figures) -> None:
+    before = supervisor.memory
+    assert jail.python(LISTINGS).split() == ["True"] * 3
+    assert supervisor.peak < before + 64 * MEBIBYTE
+
+
+#: Lets commands come and go, each time so that the host's ``venv/bin`` follows.
+COMMANDS = """
+import os, sys, time
+bin = sys.argv[1]
+for number in range(3):
+    names = [f"{bin}/{number}{'x' * 200}{count}" for count in range(500)]
+    for name in names:
+        os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o755))
+    time.sleep(0.3)
+    for name in names:
+        os.unlink(name)
+    time.sleep(0.3)
+"""
+
+
+def test_the_log_does_not_have_the_jails_names(jail: JailedVenv, supervisor: Figures) -> None:
+    log = Path(jail.paths.run) / "log"
+    before = log.stat().st_size
+    assert supervisor.pid
+    jail.python(COMMANDS, jail.bin)
+    assert "entries added" in log.read_text(encoding="utf-8")
+    assert log.stat().st_size < before + 2000
 
 
 #: Makes files in a directory of the home and keeps each known to the kernel, and so to the server;

@@ -118,3 +118,9 @@ class Figures:
         """Resident, in bytes."""
         pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * resource.getpagesize()
+
+    @property
+    def peak(self) -> int:
+        """The most that was resident at once, in bytes."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024

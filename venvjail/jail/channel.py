@@ -33,6 +33,8 @@ COUNT = b"?"
 """Supervisor to init: how many processes are in the jail besides you?  Answered in decimal."""
 LOST = b"L"
 """Init to supervisor, followed by a path: what was mounted there in the jail is no more."""
+CONNECTED = b"N"
+"""Supervisor to init: pasta has connected your network, or there is nothing to connect it to."""
 INIT_PID = b"I"
 """Builder to supervisor, followed by init's pid on the host in decimal."""
 

@@ -97,12 +97,13 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
                     connection.send(protocol.pack(protocol.ERROR, [_NOT_TRUSTED]))
                     return
                 kind, fields = protocol.unpack(message)
-                if kind == protocol.JOIN and not joined:
-                    if await jail.is_outdated():
-                        log.info("ends for a jail with guards of now")
+                if kind in (protocol.JOIN, protocol.JOIN_NETWORK) and not joined:
+                    network = _network(jail, kind, fields)
+                    if await jail.is_outdated(network):
+                        log.info("ends for a jail of now")
                         scope.cancel()  # the peer starts the next jail
                         return
-                    joined = _join(jail, connection, fields)
+                    joined = _join(jail, connection, fields, network)
                     if joined:
                         jail.take_lease(pid, os.fsdecode(fields[2]))
                 elif kind == protocol.DONE:
@@ -154,12 +155,26 @@ async def _hints(jail: Jail, fields: list[bytes]) -> list[str]:
     return [] if line is None else [line]
 
 
-def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
+def _network(jail: Jail, kind: bytes, fields: list[bytes]) -> str:
+    """The network mode that a JOIN is for; taken out of its fields."""
+    if kind == protocol.JOIN_NETWORK and fields:
+        return os.fsdecode(fields.pop(0))
+    return jail.prepared.usual_network
+
+
+def _join(jail: Jail, connection: socket.socket, fields: list[bytes], network: str) -> bool:
     """Answer a JOIN; whether the peer may join."""
     if len(fields) < 3:
         raise protocol.ProtocolError("a JOIN of fewer than three fields")
     home, _command, _directory, *names = fields
     facts = jail.prepared.facts
+    if network != jail.network:
+        line = (
+            f'the jail of {facts.paths.env} runs with network mode "{jail.network}", and this '
+            f'command is for "{network}"; stop it first: venvjail stop {facts.paths.env}'
+        )
+        connection.send(protocol.pack(protocol.ERROR, [os.fsencode(line)]))
+        return False
     wanted = os.fsdecode(home)
     if wanted.startswith("/") and os.path.isdir(wanted) and not _is_home(wanted, jail):
         line = (
@@ -227,6 +242,7 @@ async def _status(jail: Jail) -> bytes:
             "project": facts.project,
             "writable": facts.writable,
             "tmp": facts.tmp,
+            "network": jail.describe_network(),
             "linger": jail.live.config.jail.linger.value,
             "notices": jail.notices(),
         }

@@ -13,7 +13,7 @@ import os
 import pwd
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from venvjail.atomic import open_directory
 from venvjail.config.model import Config, Item
@@ -24,6 +24,9 @@ from venvjail.jail.launcher import symlinks_on
 from venvjail.jail.plan import Facts, within
 from venvjail.layout import VenvPaths
 from venvjail.record import Record
+
+if TYPE_CHECKING:
+    from venvjail.jail.resolver import Resolver
 
 _RESOLV_CONF = "/etc/resolv.conf"
 
@@ -43,6 +46,7 @@ def gather(
 ) -> Facts:
     """All facts for the plan; JailError where the host is not as a jail needs it."""
     place = project(config, home)
+    name_servers = _name_servers() if config.network.mode.value == "isolated" else None
     if os.path.realpath(record.base_prefix) == home:
         raise JailError(f"the Python interpreter's prefix {record.base_prefix} is your home itself")
     aliases, others = tuple(_aliases(home)), tuple(_other_homes(home))
@@ -63,9 +67,10 @@ def gather(
         hide=tuple(os.path.realpath(item.value) for item in config.filesystem.hide),
         writable=tuple(_writable(config, home)),
         sockets=tuple(_sockets(covered)),
-        run=tuple(_run_allowed(config)),
+        run=tuple(_run_allowed(config, name_servers)),
         devices=tuple(_devices(config)),
         temporaries=tuple(path for path in ("/tmp", "/var/tmp") if _is_real_directory(path)),
+        resolver=name_servers,
         files=files,
     )
 
@@ -208,15 +213,21 @@ def _settled(item: Item, path: str) -> str:
     return real
 
 
-def _run_allowed(config: Config) -> Iterator[str]:
+def _run_allowed(config: Config, name_servers: Resolver | None) -> Iterator[str]:
     wanted = [item.value for item in config.run.allow]
     wanted.append(os.path.realpath(_RESOLV_CONF))
-    seen: set[str] = set()
+    seen: set[str] = {name_servers.path} if name_servers is not None else set()
     for path in wanted:
         real = os.path.realpath(path)
         if within(real, "/run") and os.path.exists(real) and real not in seen:
             seen.add(real)
             yield real
+
+
+def _name_servers() -> Resolver | None:
+    from venvjail.jail import isolation, resolver  # most jails do without
+
+    return resolver.find(isolation.shut())
 
 
 def _devices(config: Config) -> Iterator[str]:

@@ -21,7 +21,7 @@ from venvjail.config.environment import EnvironmentRules
 from venvjail.config.model import Config
 from venvjail.errors import UserError
 from venvjail.jail import grafts, policy
-from venvjail.jail.decisions import Prepared
+from venvjail.jail.decisions import Prepared, with_network
 from venvjail.jail.filestate import states
 
 log = logging.getLogger("venvjail.jail.live")
@@ -75,7 +75,7 @@ class LivePolicy:
         from venvjail.jail.differences import changed_keys
 
         try:
-            config = configfile.load(*self._files)
+            config = with_network(configfile.load(*self._files), self._prepared.asked_network)
         except UserError as error:
             self.problem = str(error)
             log.error("%s: the former config stays in force", error)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -20,6 +22,11 @@ from venvjail.jail.plan import within
 from venvjail.jail.programs import Programs
 from venvjail.jail.sensitivity import Sensitivity
 from venvjail.jail.witness import Witness
+
+if TYPE_CHECKING:
+    from venvjail.jail.pasta import Pasta
+
+log = logging.getLogger("venvjail.jail.running")
 
 _COUNT_SECONDS = 5.0
 
@@ -37,6 +44,10 @@ class Jail:
     unsaid: list[str]
     """Lines for the user that wait for a command, on whose terminal to say them."""
     live: LivePolicy = field(init=False)
+    pasta: Pasta | None = None
+    """The way out of an isolated jail's network."""
+    is_cut_off: bool = False
+    """Whether an isolated jail has lost that way, or never had it."""
     init_pid: int = 0
     namespaces: list[int] = field(default_factory=list)
     ruleset: int | None = None
@@ -56,7 +67,9 @@ class Jail:
     """From the task that reads what init says to the one that has asked."""
 
     @classmethod
-    def of(cls, prepared: Prepared, channel: socket.socket, witness: Witness) -> Jail:
+    def of(
+        cls, prepared: Prepared, channel: socket.socket, witness: Witness, pasta: Pasta | None
+    ) -> Jail:
         """A jail that is about to be built; it is not ``live`` yet."""
         alarms = Alarms(prepared.paths.env)
         recorder = Recorder(
@@ -74,6 +87,7 @@ class Jail:
             binwatch.Entries(prepared.paths, prepared.record),
             Changes(prepared),
             load_unsaid(prepared.paths),
+            pasta=pasta,
         )
 
     def take_lease(self, entry: int, directory: str) -> None:
@@ -121,16 +135,50 @@ class Jail:
         self.unsaid = []
         return lines
 
-    async def is_outdated(self) -> bool:
-        """Whether nothing runs in the jail, and a new one would guard more than it does."""
+    @property
+    def network(self) -> str:
+        """The mode of the jail's network."""
+        return self.prepared.config.network.mode.value
+
+    @property
+    def stale(self) -> bool:
+        """Whether a new jail would have more guards, or a network that works."""
+        return self.changes.stale or self.is_cut_off
+
+    async def is_outdated(self, network: str) -> bool:
+        """Whether nothing runs in the jail, and a command for ``network`` needs a new one."""
         lines = self.changes.replaced()
-        if not self.changes.stale:
+        # The first command is the one that the jail was started for: it has what there is now.
+        past = self.was_joined and (self.is_cut_off or network != self.network)
+        if not (self.changes.stale or past):
             return False
         processes = await self.count_processes()
         if not self.leases and processes == 0:
             return True  # nothing was there to write to what was replaced: nothing to say
         self.unsaid += lines
         return False
+
+    def cut_off(self, reason: str) -> None:
+        """The jail is isolated and has no way out from now on."""
+        self.is_cut_off = True
+        log.warning("no way out of the jail: %s", reason)
+        self.unsaid.append(
+            f"{reason}: the jail has no network but its own loopback until it is started anew: "
+            f"venvjail stop {self.prepared.paths.env}"
+        )
+        self._leases_changed()  # it stays for a shorter time now
+
+    def describe_network(self) -> str:
+        """One line for ``venvjail status``."""
+        if self.pasta is None:
+            return self.network
+        if self.is_cut_off:
+            return f"{self.network}, cut off"
+        published = [
+            f"{item.address}:{item.host} leads to {item.jail}"
+            for item in self.prepared.config.network.publish
+        ]
+        return ", ".join([f"{self.network} (pasta, pid {self.pasta.pid})", *published])
 
     async def count_processes(self) -> int | None:
         """Processes in the jail besides init; asked of init, 0 where that has ended.
