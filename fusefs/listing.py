@@ -15,6 +15,7 @@ from fusefs.nodes import Node, NodeTable
 from fusefs.slow import Pending
 from fusefs.tree import Entry
 
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP)
 _DOTS = (b".", b"..")
 _KEPT_NAMES = 250_000  # of 300 bytes at most
 
@@ -122,6 +123,6 @@ def _looked_up(node: Node, name: bytes) -> Entry | None:
     try:
         return node.tree.lookup(node, name)
     except OSError as error:
-        if error.errno == errno.ETIMEDOUT:
-            raise
-        return None
+        if error.errno in _NOT_THERE:
+            return None
+        raise  # EIO, EACCES: who copies or removes by a listing must not take it for whole
