@@ -23,7 +23,7 @@ import pyfuse3
 from fusefs import layers
 from fusefs.answers import Requests, entry_attributes, find, log, no_entry, statfs_answer
 from fusefs.events import Observer, hides_something
-from fusefs.handles import DirHandle, FileHandle, Handles
+from fusefs.handles import DirHandle, FileHandle, Handles, Listings
 from fusefs.mounts import Mounts
 from fusefs.nodes import Node, NodeTable
 from fusefs.replacing import KernelEntry, entry_of, replace_rules
@@ -31,6 +31,9 @@ from fusefs.rules import Rules
 from fusefs.slow import DEADLINE_SECONDS, Calls, close_opened
 from fusefs.tree import Attributes, Changes, Entry, Opened
 from fusefs.view import Budget, View, ViewSettings
+
+#: Names of open directories that are kept, of 300 bytes at most.
+_LISTED_NAMES = 250_000
 
 
 class Operations(pyfuse3.Operations):
@@ -60,6 +63,7 @@ class Operations(pyfuse3.Operations):
         self._view = View(settings, self._table, self.mounts)
         self._files: Handles[FileHandle] = Handles(budget.files)
         self._dirs: Handles[DirHandle] = Handles(budget.directories)
+        self._listings = Listings(_LISTED_NAMES)
         self._request = Requests(self._calls, self._table, observer, trace)
         self._closed = False
 
@@ -314,11 +318,13 @@ class Operations(pyfuse3.Operations):
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         handle = self._dir(fh)
         node, begin = handle.node, time.monotonic()
-        if start_id == 0:
-            names = await self._request("readdir", handle.pid, node, lambda: node.tree.names(node))
-            handle.names = [b".", b"..", *names]
-        for index in range(start_id, len(handle.names)):
-            name = handle.names[index]
+        names = self._listings.get(fh)
+        if start_id == 0 or names is None:
+            found = await self._request("readdir", handle.pid, node, lambda: node.tree.names(node))
+            names = [b".", b"..", *found]
+            self._listings.keep(fh, names)
+        for index in range(start_id, len(names)):
+            name = names[index]
             try:
                 entry = await self._request(
                     "readdir", handle.pid, node, partial(_listed, node, name), part=True
@@ -348,6 +354,7 @@ class Operations(pyfuse3.Operations):
 
         def work() -> None:
             self._dirs.remove(fh)
+            self._listings.drop(fh)
             self._table.opened(handle.node, -1)
 
         await self._request("releasedir", handle.pid, handle.node, work)

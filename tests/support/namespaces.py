@@ -23,6 +23,7 @@ LOCAL_RESOLVER = "name-server-on-the-loopback"
 OWN_RUN = "own-run"
 TUN_SHUT = "tun-shut"
 NO_USER_NAMESPACES = "no-user-namespaces"
+NO_INOTIFY = "no-inotify"
 AS_ROOT = "as-root"
 
 
@@ -39,13 +40,14 @@ def main(arguments: Sequence[str]) -> None:
     """Unshare, make the changes before ``--``, and execute what comes after it."""
     end = arguments.index("--")
     changes, command = arguments[:end], arguments[end + 1 :]
-    _unshare(as_root=AS_ROOT in changes)
+    unshare(as_root=AS_ROOT in changes)
     for change in changes:
         _CHANGES[change]()
     os.execvp(command[0], list(command))
 
 
-def _unshare(*, as_root: bool) -> None:
+def unshare(*, as_root: bool) -> None:
+    """Move to new user and mount namespaces, with all capabilities there."""
     uid, gid = os.getuid(), os.getgid()
     syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
     Path("/proc/self/setgroups").write_text("deny")
@@ -93,6 +95,10 @@ def _no_user_namespaces() -> None:
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
 
 
+def _no_inotify() -> None:
+    Path("/proc/sys/user/max_inotify_instances").write_text("0")
+
+
 def _nothing() -> None:
     return
 
@@ -106,5 +112,6 @@ _CHANGES = {
     TUN_SHUT: lambda: _cover("/dev/net/tun"),
     HIDE_PASTA: lambda: _cover("/usr/bin/pasta"),
     NO_USER_NAMESPACES: _no_user_namespaces,
+    NO_INOTIFY: _no_inotify,
     AS_ROOT: _nothing,
 }

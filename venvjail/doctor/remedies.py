@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 
@@ -120,9 +121,22 @@ def for_pasta(distribution: Distribution) -> str:
 
 
 def for_libfuse(distribution: Distribution) -> str:
-    """The binding cannot be imported."""
+    """The binding cannot be imported.
+
+    Built anew: pip keeps the wheel that it has built, for the libfuse that is gone.
+    """
     packages = distribution.install(_LIBFUSE)
-    return f"{packages}; then: {sys.executable} -m pip install --force-reinstall pyfuse3"
+    pip = "-m pip install --force-reinstall --no-cache-dir --no-deps pyfuse3"
+    return f"{packages}; then: {shlex.quote(sys.executable)} {pip}"
+
+
+def for_import(error: ImportError, distribution: Distribution) -> str:
+    """What to say, in one line, when a module that venvjail needs cannot be imported."""
+    module = (error.name or "").partition(".")[0]
+    if module == "pyfuse3" or "libfuse" in str(error):
+        return f"cannot import pyfuse3 ({error}): {for_libfuse(distribution)}"
+    pip = "-m pip install --force-reinstall venvjail"
+    return f"cannot import a module ({error}): {shlex.quote(sys.executable)} {pip}"
 
 
 def for_kernel() -> str:

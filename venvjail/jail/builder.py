@@ -9,6 +9,7 @@ mount its procfs.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -40,7 +41,7 @@ def run(channel: socket.socket, paths: VenvPaths, asked: str) -> NoReturn:
 
     Failures travel to the supervisor as one line; nothing of the jail outlives one.
     """
-    logs.to_stderr()
+    logs.to_stderr(paths.run + "/log")
     try:
         prepared = prepare(paths, asked)
         socket.send_fds(channel, [PREPARED], [hand_over(prepared)])
@@ -101,7 +102,8 @@ def _pivot(applier: Applier, walls: Walls, *, scoped: bool) -> int | None:
 
 
 def _report(channel: socket.socket, line: str, status: int) -> None:
-    channel.send(FAILED + f"{status:03d}{line}".encode("utf-8", "surrogateescape"))
+    with contextlib.suppress(OSError):  # the supervisor has failed first, for a reason of its own
+        channel.send(FAILED + f"{status:03d}{line}".encode("utf-8", "surrogateescape"))
 
 
 def _enter_namespaces(own: tuple[tuple[int, str], ...], *, nested: bool) -> None:

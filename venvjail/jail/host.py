@@ -6,6 +6,7 @@ Paths are resolved here, on the host and before the jail exists; the builder the
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import logging
 import os
@@ -14,6 +15,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from venvjail.atomic import open_directory
 from venvjail.config.model import Config, Item
 from venvjail.errors import ConfigError, JailError
 from venvjail.jail.elsewhere import mailbox, snapshots
@@ -135,6 +137,25 @@ def project(config: Config, home: str) -> str | None:
     return path
 
 
+def ensure_store(paths: VenvPaths) -> None:
+    """Make ``venv/home`` where it is missing; JailError where something else has its place.
+
+    The user may have removed it.  That takes away the mount which covers the name in a running
+    jail, so what is there now may be the jail's: a symlink to ``~/.ssh``, for example.
+    """
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(paths.store, 0o700)
+        fd = open_directory(paths.store)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise JailError(
+                f"{paths.store} is not a directory; move it away, and the next start makes it anew"
+            ) from None
+        raise JailError(f"cannot use {paths.store}: {error.strerror}") from None
+    os.close(fd)
+
+
 def private_tmp(paths: VenvPaths) -> str:
     """The venv's ``/tmp/dirjail-XXXXXX``: the one it has if that is still ours, else a new one.
 
@@ -154,9 +175,13 @@ def private_tmp(paths: VenvPaths) -> str:
     import tempfile
 
     tmp = tempfile.mkdtemp(prefix="dirjail-", dir="/tmp")
-    if os.path.islink(paths.tmp_link):
-        os.unlink(paths.tmp_link)
-    os.symlink(tmp, paths.tmp_link)
+    try:
+        if os.path.islink(paths.tmp_link):
+            os.unlink(paths.tmp_link)
+        os.symlink(tmp, paths.tmp_link)
+    except OSError:  # a full disk: each attempt to start would leave one behind
+        os.rmdir(tmp)
+        raise
     return os.path.realpath(tmp)
 
 

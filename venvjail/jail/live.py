@@ -99,8 +99,15 @@ class LivePolicy:
         log.info("the config files were read again")
 
     async def watch(self) -> None:
-        """Reload whenever one of the files changes, is replaced, comes or goes."""
-        fd = syscalls.watch_names(self._prepared.paths.state)
+        """Reload whenever one of the files changes, is replaced, comes or goes.
+
+        Where the kernel has no more watches for this user, at the start of each command only.
+        """
+        try:
+            fd = syscalls.watch_names(self._prepared.paths.state)
+        except OSError as error:
+            log.warning("the config files are not watched for changes: %s", error)
+            return
         try:
             self.reload()
             while True:

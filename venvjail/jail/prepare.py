@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 
 from venvjail.config import file as configfile
 from venvjail.config.model import Config
@@ -26,7 +27,7 @@ from venvjail.jail.filestate import states
 from venvjail.jail.launcher import Launcher
 from venvjail.layout import VenvPaths
 from venvjail.rcfiles import shell_files
-from venvjail.record import load
+from venvjail.record import Record, load
 
 
 def prepare(paths: VenvPaths, network: str = "") -> Prepared:
@@ -35,12 +36,14 @@ def prepare(paths: VenvPaths, network: str = "") -> Prepared:
     ``network``, where it is not empty, takes the place of the config's ``[network] mode``.
     """
     record = load(paths.env)
+    _refuse_changed_python(record)
     home = host.find_home(os.environ.get("HOME", ""))
     files = (policy.user_config(home), paths.config)
     config_files = states(files)  # before: what is written meanwhile is read again
     written = configfile.load(*files)
     config = with_network(written, network)
     _refuse_unsupported(config, network)
+    host.ensure_store(paths)
     project = host.project(config, home)
     tops = host.writable_trees(config, home)
     launcher.refuse_exposed(Launcher.of(record), (*tops, paths.env), paths.env)
@@ -80,6 +83,21 @@ def prepare(paths: VenvPaths, network: str = "") -> Prepared:
         network,
         written.network.mode.value,
     )
+
+
+def _refuse_changed_python(record: Record) -> None:
+    """Raise JailError where a distribution's upgrade has put another Python in the place of ours.
+
+    The packages of the venv are in ``lib/python3.11``; 3.13 would start and find none of them.
+    """
+    then = re.fullmatch(r"python3\.\d+", os.path.basename(record.base_python))
+    now = os.path.realpath(record.base_link)
+    name = os.path.basename(now)
+    if then and re.fullmatch(r"python3\.\d+", name) and name != then.group():
+        raise JailError(
+            f"{record.venv}: was made of {then.group()}, and {record.base_link} is {name} now; "
+            f"bring it up to date: venvjail --upgrade {shlex.quote(record.venv)}"
+        )
 
 
 #: What RLIMIT_NPROC counts, since commit 21d1c5e386bc.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 from dataclasses import dataclass, field
@@ -54,6 +55,8 @@ class Jail:
     leases: list[int] = field(default_factory=list)
     """The pids on the host of the entries whose commands run."""
     was_joined: bool = False
+    reason: str = ""
+    """Why it ends, where that is to be told to the commands that end with it."""
     changed: trio.Event = field(default_factory=trio.Event)
     """Set, and replaced, when ``leases`` changes."""
     asking: trio.Lock = field(default_factory=trio.Lock)
@@ -112,6 +115,20 @@ class Jail:
         self.changed.set()
         self.changed = trio.Event()
 
+    def notices(self) -> list[str]:
+        """What whoever uses the jail has to know at present: one line each."""
+        problem = self.recorder.problem
+        if problem is None:
+            return self.live.notices()
+        line = f"what the jail refuses is not logged: {self.prepared.paths.audit}: {problem}"
+        return [*self.live.notices(), line]
+
+    def ends_for(self, reason: str) -> None:
+        """Tell the commands that end with the jail why; where none runs, the next one."""
+        self.reason = reason
+        if not self.leases:
+            self.unsaid.append(reason)
+
     def take_unsaid(self) -> list[str]:
         """The lines to say now; the guards are looked at before."""
         lines = [*self.unsaid, *self.changes.replaced()]
@@ -136,7 +153,7 @@ class Jail:
         if not (self.changes.stale or past):
             return False
         processes = await self.count_processes()
-        if not (self.leases or processes):
+        if not self.leases and processes == 0:
             return True  # nothing was there to write to what was replaced: nothing to say
         self.unsaid += lines
         return False
@@ -163,13 +180,21 @@ class Jail:
         ]
         return ", ".join([f"{self.network} (pasta, pid {self.pasta.pid})", *published])
 
-    async def count_processes(self) -> int:
-        """Processes in the jail besides init; asked of init, 0 where that has ended."""
+    async def count_processes(self) -> int | None:
+        """Processes in the jail besides init; asked of init, 0 where that has ended.
+
+        None where it does not answer, which a machine under load may be the reason of: nobody is
+        to take such a jail for empty.
+        """
         async with self.asking:
+            with contextlib.suppress(trio.WouldBlock):  # an answer that came too late
+                self.answers[1].receive_nowait()
             try:
                 self.channel.send(COUNT)
+            except BlockingIOError:
+                return None
             except OSError:
                 return 0
             with trio.move_on_after(_COUNT_SECONDS):
                 return await self.answers[1].receive()
-        return 0
+        return None

@@ -29,6 +29,7 @@ from venvjail.jail.channel import (
     FAILED,
     INIT_PID,
     JAIL_READY,
+    LOST,
     PREPARED,
     VIEW_MOUNTED,
     namespaces,
@@ -66,7 +67,7 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
 
     Why it cannot be built goes to the pipe ``ready``.
     """
-    logs.to_stderr()
+    logs.to_stderr(paths.run + "/log")
     raise_descriptor_limit()
     held: list[str] = []
     pasta: Pasta | None = None
@@ -260,9 +261,18 @@ async def _cancel_when_init_ends(jail: Jail, scope: trio.CancelScope) -> None:
             message = jail.channel.recv(_MESSAGE)
             if not message:
                 break
+            if message[:1] == LOST:
+                reason = jail.changes.laid_open(os.fsdecode(message[1:]))
+                if reason is not None:
+                    log.error("%s", reason)
+                    jail.ends_for(reason)
+                    scope.cancel()
+                    return
+                continue
             with contextlib.suppress(trio.WouldBlock):  # nobody waits for it any more
                 jail.answers[0].send_nowait(int(message))
     log.warning("init has ended, and with it the jail")
+    jail.ends_for(f"the init of the jail of {jail.prepared.paths.env} was killed, and all with it")
     scope.cancel()
 
 
@@ -281,7 +291,7 @@ async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.Can
         with trio.move_on_after(linger):
             await jail.changed.wait()
             continue
-        if not jail.leases and not await jail.count_processes() and _may_end(jail, listener):
+        if not jail.leases and await jail.count_processes() == 0 and _may_end(jail, listener):
             scope.cancel()
             return
 
@@ -292,7 +302,12 @@ def _may_end(jail: Jail, listener: socket.socket) -> bool:
     The lock is kept until this process has ended, so that a command that comes now waits and then
     starts a jail of its own.
     """
-    lock = os.open(jail.prepared.paths.run + "/lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        lock = os.open(
+            jail.prepared.paths.run + "/lock", os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        )
+    except OSError:
+        return True  # the venv was deleted, or its disk is gone: no command gets here any more
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not jail.leases and not control.connection_waits(listener):

@@ -37,18 +37,30 @@ def main(venv: str, lock: int, ready: int, network: str) -> None:
     channel, builder_pid = _fork_builder(paths, (lock, ready), network)
     import socket
 
-    from setproctitle import setproctitle
+    try:
+        from setproctitle import setproctitle
 
-    from venvjail.titles import supervisor_title
+        from venvjail.titles import supervisor_title
 
-    setproctitle(supervisor_title(venv))
-    from venvjail.jail import deferred
+        setproctitle(supervisor_title(venv))
+        from venvjail.jail import deferred
 
-    deferred.defer(deferred.UNUSED)
-    from venvjail.jail import service
-
+        deferred.defer(deferred.UNUSED)
+        from venvjail.jail import service
+    except ImportError as error:
+        _say_missing(ready, error)
+        raise
     gc.enable()
     sys.exit(service.run(paths, socket.socket(fileno=channel), builder_pid, lock, ready))
+
+
+def _say_missing(ready: int, error: ImportError) -> None:
+    """A module of ours cannot be imported, or libfuse is gone since pyfuse3 was built for it."""
+    from venvjail.doctor.remedies import for_import, this_distribution
+    from venvjail.errors import EXIT_NO_JAIL
+
+    line = f"E{EXIT_NO_JAIL}{for_import(error, this_distribution())}"
+    os.write(ready, line.encode("utf-8", "surrogateescape"))
 
 
 def _fork_builder(paths: VenvPaths, ours: tuple[int, ...], network: str) -> tuple[int, int]:
