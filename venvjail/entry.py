@@ -29,6 +29,8 @@ else:
 Environment = dict[bytes, bytes]
 
 _NEW_SHELL = "activate-new-shell"
+#: The kernel's own fs.nr_open; systemd raises it, and ``joining`` closes what is beyond.
+MOST_DESCRIPTORS = 1 << 20
 _ANSWER_SECONDS = 30.0
 _ATTEMPTS = 10
 
@@ -90,7 +92,7 @@ def execute(
     _refuse_root()
     files = _check_standard_descriptors()
     # Nothing the caller has open reaches the jail: a descriptor would open what the view hides.
-    posix.closerange(3, 1 << 20)
+    posix.closerange(3, MOST_DESCRIPTORS)
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     command = Command(prepare, arguments, files)
