@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from fusefs.nodes import Node
+from fusefs.slow import close_opened
 
 
 @dataclass(slots=True)
@@ -105,5 +106,5 @@ class Handles(Generic[Handle]):
         """Close the descriptors of files still open."""
         for handle in self._handles.values():
             if isinstance(handle, FileHandle):
-                os.close(handle.fd)
+                close_opened(handle.fd)
         self._handles.clear()

@@ -78,6 +78,8 @@ REFUSALS: dict[str, tuple[int, Callable[[Client], object]]] = {
     "give away": (errno.EPERM, lambda c: c.set("home/mine", uid=0)),
 }
 
+ALSO_SLOW = True
+
 
 def setxattr(client: Client, path: str, name: bytes = b"user.x") -> None:
     client.run(client.operations.setxattr(client.inode(path), name, b"1", CONTEXT))

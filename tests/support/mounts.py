@@ -6,13 +6,14 @@ well, left no mount behind and logged nothing that the test did not expect.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -43,6 +44,8 @@ class MountedView:
         rules: Iterable[Rule] = RULES,
         *,
         mountpoint: Path | None = None,
+        store: Path | None = None,
+        deadline: float | None = None,
         adopt: int | None = None,
         descriptors: int | None = None,
         trace: bool = False,
@@ -57,7 +60,8 @@ class MountedView:
         self._events = layout.base / "events.jsonl"
         self._settings = {
             "home": str(layout.host),
-            "store": str(layout.store),
+            "store": str(store or layout.store),
+            "deadline": deadline,
             "mountpoint": str(self.mountpoint) if adopt is None else f"/dev/fd/{adopt}",
             "rules": [[os.fsdecode(rule.path), rule.kind.name] for rule in rules],
             "never": [str(path) for path in layout.never],
@@ -90,6 +94,19 @@ class MountedView:
     def open_descriptors(self) -> int:
         """How many descriptors the server has open."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def threads(self) -> int:
+        """How many threads the server has."""
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
+    @contextlib.contextmanager
+    def hung(self) -> Iterator[None]:
+        """A server that answers nothing, then goes on where it was."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def session_flags(self) -> int:
         """The open(2) flags of the server's /dev/fuse."""
@@ -144,7 +161,7 @@ class MountedView:
         else:
             assert log == "", f"unexpected output of the server:\n{log}"
         if not killed:
-            assert self.process.returncode == 0
+            assert self.process.returncode == 0, self.process.returncode
             assert not leftover, "the server left its mount behind"
 
 

@@ -17,6 +17,7 @@ from fusefs.events import Event
 from fusefs.operations import Operations
 from fusefs.rules import Kind, Rule, Rules
 from fusefs.serve import serve
+from fusefs.slow import DEADLINE_SECONDS
 from fusefs.view import ViewSettings
 
 
@@ -79,7 +80,8 @@ def main() -> None:
             rules=rules,
             never=tuple(map(os.fsencode, settings["never"])),
         )
-        operations = Operations(view, observe, trace=settings["trace"])
+        deadline = settings["deadline"] or DEADLINE_SECONDS
+        operations = Operations(view, observe, trace=settings["trace"], deadline=deadline)
         _wake_without_reason(settings["false_alarms"])
         trio.run(_serve, operations, settings["mountpoint"])
 
