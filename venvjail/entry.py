@@ -203,6 +203,7 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
     try:
         status = posix.fstat(directory)
         if status.st_uid != posix.getuid() or status.st_mode & 0o077:
+            connection.close()
             raise JailError(
                 f"{paths.run} must belong to you and have mode 0700: chmod 700 {paths.run}"
             )
@@ -218,5 +219,6 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
         posix.close(directory)
     credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
     if int.from_bytes(credentials[4:8], sys.byteorder) != posix.getuid():
+        connection.close()
         raise JailError(f"the socket in {paths.run} is served by another user; remove it")
     return connection
