@@ -13,7 +13,7 @@ import stat
 
 from fusefs import layers
 from fusefs.events import Refused, Verdict, read_only
-from fusefs.merged import Found, HomeNode, stale
+from fusefs.merged import Found, HomeNode, anchor_of, stale
 from fusefs.nodes import Anchor, Node, path_of
 from fusefs.reading import ReadableHome, check_xattr, home_node
 from fusefs.rules import Access
@@ -47,7 +47,11 @@ class Home(ReadableHome):
             return self._existing(parent, name, found, flags)
         fd, found.upper = layers.create(self._store(parent), name, mode, flags)
         try:
-            return self.entry(parent, name, found), Opened(fd, direct=False, unchanged=False)
+            entry = self.entry(parent, name, found)
+            node = home_node(entry.node)
+            # As for any open file: it may lose its name behind our back, and is asked about yet.
+            self._table.descriptors.adopt(node, anchor_of(node, "upper"), layers.pin_open(fd))
+            return entry, Opened(fd, direct=False, unchanged=False)
         except BaseException:
             close_opened(fd)
             raise

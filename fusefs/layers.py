@@ -95,6 +95,12 @@ def pin_parent(dir_fd: int) -> tuple[int, os.stat_result]:
     return _with_stat(os.open(b"..", _PATH_FLAGS | os.O_DIRECTORY, dir_fd=dir_fd))
 
 
+def pin_open(fd: int) -> int:
+    """Pin the inode that ``fd``, open for I/O, is of, without a look at its file system."""
+    pinned = os.open(magic_link(fd), os.O_PATH | os.O_CLOEXEC)
+    return Slow(pinned, fd.lane) if type(fd) is Slow else pinned
+
+
 def pin_root(path: bytes) -> tuple[int, os.stat_result]:
     """Pin the directory at ``path``, which the caller chose: symlinks are followed."""
     return _with_stat(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))

@@ -79,15 +79,19 @@ def _status(venv: str, script: str, arguments: list[str]) -> int:
 
 
 def execute(
-    paths: VenvPaths, name: str, prepare: "Prepare", arguments: "Sequence[str]" = ()
+    paths: VenvPaths,
+    name: str,
+    prepare: "Prepare",
+    arguments: "Sequence[str]" = (),
+    network: str = "",
 ) -> int:
     """Run a command in the jail; its exit status, or this process dies the death it died.
 
     ``name`` is the command's for the audit.  ``prepare`` is called in the jail with the command's
     environment, which it may change, and returns the command line, whose first word is a path or
     a name to be found in PATH.  ``arguments`` are looked through for hidden paths when the
-    command fails.  Raises JailError where the jail cannot be joined: nothing has been
-    run then.
+    command fails.  ``network`` is the network mode that the jail must have; empty, that of the
+    config.  Raises JailError where the jail cannot be joined: nothing has been run then.
     """
     _refuse_root()
     files = _check_standard_descriptors()
@@ -96,13 +100,13 @@ def execute(
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     command = Command(prepare, arguments, files)
-    request = _request(name, command)
+    request = _request(name, command, network)
     for _ in range(_ATTEMPTS):
         connection = connect(paths)
         if connection is None:
             from venvjail import start
 
-            start.start_supervisor(paths)
+            start.start_supervisor(paths, network)
         elif _is_sent(connection, request):
             from venvjail import joining
 
@@ -113,11 +117,15 @@ def execute(
     raise JailError(f"the jail of {paths.env} ends as soon as it starts; see {paths.run}/log")
 
 
-def _request(name: str, command: Command) -> bytes:
+def _request(name: str, command: Command, network: str) -> bytes:
     environment = command.environment
     fields = [environment.get(b"HOME", b""), encode(name), command.directory, *environment]
+    kind = protocol.JOIN
+    if network:
+        kind = protocol.JOIN_NETWORK
+        fields.insert(0, encode(network))
     try:
-        return protocol.pack(protocol.JOIN, fields)
+        return protocol.pack(kind, fields)
     except protocol.ProtocolError:
         raise JailError("the names of the environment variables are too long together") from None
 

@@ -16,7 +16,6 @@ from venvjail.layout import VenvPaths, encode
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
-    from collections.abc import Sequence
 
     from venvjail.entry import Command, Environment
     from venvjail.streams import Redirected
@@ -64,7 +63,7 @@ def run(paths: VenvPaths, connection: _socket.socket, command: "Command") -> int
     status = job.accompany(child, caller)
     if redirected is not None:
         redirected.give_back()
-    _say_done(answer.lease, status, command.directory, command.arguments)
+    _say_done(paths, answer.lease, status, command)
     return job.end_like(status)
 
 
@@ -198,23 +197,27 @@ def _execute(command: list[str], environment: "Environment") -> int:
     return 126
 
 
-def _say_done(
-    lease: _socket.socket, status: int, directory: bytes, arguments: "Sequence[str]"
-) -> None:
+def _say_done(paths: VenvPaths, lease: _socket.socket, status: int, command: "Command") -> None:
     """Wait until the host's ``venv/bin`` shows what the command installed, but not for long.
 
-    And print what the supervisor has to tell of the command.
+    And print what the supervisor has to tell of the command, or of the jail's end.
     """
-    fields = [b"%d" % status, directory]
+    fields = [b"%d" % status, command.directory]
     if status:
-        words = [encode(word) for word in arguments[:_MOST_WORDS]]
+        words = [encode(word) for word in command.arguments[:_MOST_WORDS]]
         fields += [word for word in words if len(word) <= _PATH_MAX]
-    try:
-        lease.settimeout(5.0)
+    lease.settimeout(5.0)
+    try:  # noqa: SIM105 - contextlib takes milliseconds to import
         lease.send(protocol.pack(protocol.DONE, fields))
+    except (OSError, protocol.ProtocolError):
+        pass  # the jail has ended, and may have said why
+    try:
         _, answer = protocol.unpack(lease.recv(protocol.LIMIT))
     except (OSError, protocol.ProtocolError):
-        return  # the jail has ended; the next start brings venv/bin up to date
+        # The next start brings venv/bin up to date.
+        if posix.WIFSIGNALED(status) and posix.WTERMSIG(status) == _signal.SIGKILL:
+            say(b"the jail of " + encode(paths.env) + b" has ended, and the command with it")
+        return
     for field in answer:
         if field[:1] == protocol.NOTICE:
             say(field[1:])

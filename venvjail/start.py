@@ -28,16 +28,18 @@ _LIMITS = (
     resource.RLIMIT_NPROC,
 )
 _LOCK_MODE = 0o200
-_LONG_LOG = 1024 * 1024
 _SUPERVISOR = (
-    "import sys; sys.path[:0] = sys.argv[4:]; "
+    "import sys; sys.path[:0] = sys.argv[5:]; "
     "from venvjail.jail.supervisor import main; "
-    "main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"
+    "main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])"
 )
 
 
-def start_supervisor(paths: VenvPaths) -> None:
-    """Return when a supervisor listens; JailError with its reason when it cannot."""
+def start_supervisor(paths: VenvPaths, network: str = "") -> None:
+    """Return when a supervisor listens; JailError with its reason when it cannot.
+
+    ``network`` takes the place of ``[network] mode`` where this call starts it.
+    """
     record = load(paths.env)
     lock = _open_lock(paths)
     # Others wait for the lock: Ctrl-Z takes effect when the jail runs.
@@ -48,7 +50,7 @@ def start_supervisor(paths: VenvPaths) -> None:
         if connection is not None:
             connection.close()
             return
-        result = _launch(paths, record, lock)
+        result = _launch(paths, record, lock, network)
     finally:
         os.close(lock)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -84,13 +86,13 @@ def _failure(result: bytes, paths: VenvPaths) -> JailError:
     return error
 
 
-def _launch(paths: VenvPaths, record: Record, lock: int) -> bytes:
+def _launch(paths: VenvPaths, record: Record, lock: int, network: str) -> bytes:
     """Start the supervisor apart from this process; what it says: ``R``, or ``E`` and why."""
     ready_read, ready_write = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            _detach(paths, lock, ready_write, record)
+            _detach(paths, lock, ready_write, record, network)
         finally:
             os._exit(1)
     os.close(ready_write)
@@ -117,22 +119,14 @@ def _forget_caller() -> None:
     os.umask(0o077)
 
 
-def _open_log(path: str) -> int:
-    """The log, to be appended to; a long one is put aside, in the place of the one before."""
-    with contextlib.suppress(FileNotFoundError):
-        if os.lstat(path).st_size > _LONG_LOG:
-            os.replace(path, f"{path}.old")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.open(path, flags, 0o600)
-
-
-def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
+def _detach(paths: VenvPaths, lock: int, ready: int, record: Record, network: str) -> None:
     """In the child: a session of its own, nothing of the caller's, then the supervisor."""
     if os.fork():
         os._exit(0)
     os.setsid()
     _forget_caller()
-    log = _open_log(paths.run + "/log")
+    log_flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    log = os.open(paths.run + "/log", log_flags, 0o600)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for source, target in ((null, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
@@ -140,7 +134,8 @@ def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
     os.set_inheritable(lock, True)
     os.set_inheritable(ready, True)
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    arguments = [record.python, "-IS", "-c", _SUPERVISOR, paths.env, str(lock), str(ready)]
+    words = [paths.env, str(lock), str(ready), network]
+    arguments = [record.python, "-IS", "-c", _SUPERVISOR, *words]
     try:
         os.execve(record.python, [*arguments, *record.roots], environment)
     except OSError as error:

@@ -7,6 +7,7 @@ calls; those added since Linux 5.2 have the same number on every architecture
 The entry imports this module, so nothing heavy is imported here.
 """
 
+import posix
 import sys
 
 from venvjail.layout import encode
@@ -230,7 +231,11 @@ def install_filter(program: bytes) -> None:
 def watch_names(directory: str) -> int:
     """A non-blocking inotify(7) descriptor, readable when a name in ``directory`` changes."""
     fd = call("inotify_init1", O_CLOEXEC | _O_NONBLOCK)
-    add_watch(fd, directory)
+    try:
+        add_watch(fd, directory)
+    except OSError:
+        posix.close(fd)
+        raise
     return fd
 
 

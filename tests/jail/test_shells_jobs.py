@@ -83,8 +83,11 @@ def test_jobs_in_the_jailed_shell(
     terminal.press("z")
     terminal.expect("in> ")
     assert re.search("(?i)stopped|suspended", terminal.ask("jobs"))
+    at_prompt = terminal.foreground()
     terminal.type("fg")
     terminal.match(r"fg[^\n]*\n[^\n]*(input)")
+    # fish has the terminal in line mode before it gives it away, and throws away what came then.
+    terminal.wait_for(lambda: terminal.foreground() != at_prompt, "the job has the terminal")
     terminal.wait_for_lines()
     terminal.type("a line")
     terminal.expect("a line\r\na line\r\n")

@@ -20,6 +20,8 @@ TRIALS = [
     *(own.random_io(1, 3000), own.database(), own.repository(30)),
 ]
 
+pytestmark = pytest.mark.timeout(300)  # a module of CPython's is not one test
+
 
 @pytest.fixture(scope="module")
 def arena(shared_home: FakeHome, jail: JailedVenv, plain: Path) -> Arena:

@@ -26,7 +26,7 @@ from tests.suites.compare import (
 )
 from tests.suites.subject import PLACES, Arena, arena
 
-_ROW = "{:12}{:14}{:>6}{:>8}{:>8}   {}"
+_ROW = "{:10}{:16}{:>6}{:>9}{:>8}{}"
 
 
 def main() -> int:
@@ -41,7 +41,11 @@ def main() -> int:
     where.mkdir(parents=True, exist_ok=True)
     expected = load_expected()
     problems: list[str] = []
-    print(_ROW.format("suite", "trial", "cases", "skipped", "failed", "differences in the jail"))
+    places = "".join(f"{place:>9}" for place in PLACES)
+    print(
+        "Plain: cases, and of these skipped and failed. Jailed: cases that end otherwise, by place."
+    )
+    print(_ROW.format("suite", "trial", "cases", "skipped", "failed", places))
     with arena(where) as there:
         for trial in chosen:
             problems += _compare(there, trial, expected)
@@ -64,7 +68,7 @@ def _compare(there: Arena, trial: Trial, expected: Sequence[Expected]) -> list[s
     failed = sum(outcome.startswith(("failed", "status")) for outcome in plain.values())
     skipped = [*plain.values()].count("skipped")
     differ = Counter(difference.place for difference in found)
-    marks = ", ".join(f"{place} {differ[place]}" for place in PLACES)
+    marks = "".join(f"{differ[place]:>9}" for place in PLACES)
     row = (trial.suite, trial.name, len(plain), skipped, failed, marks)
     print(_ROW.format(*row), flush=True)
     print(*(f"  {problem}" for problem in problems), sep="\n", end="\n" if problems else "")

@@ -118,6 +118,10 @@ class Client:
 
     def names(self, path: str | bytes) -> set[str]:
         """The names in a directory, as one reading of it gives them."""
+        return self.names_of(self.inode(path))
+
+    def names_of(self, inode: int) -> set[str]:
+        """The same of a directory by its inode."""
         entries: dict[str, pyfuse3.EntryAttributes] = {}
 
         def reply(token: object, name: bytes, entry: pyfuse3.EntryAttributes, next_id: int) -> bool:
@@ -125,7 +129,7 @@ class Client:
             entries[os.fsdecode(name)] = entry
             return True
 
-        handle = self.run(self.operations.opendir(self.inode(path), CONTEXT))
+        handle = self.run(self.operations.opendir(inode, CONTEXT))
         # A token exists only within a request of the kernel; on a mount the real one is tested.
         with patch.object(pyfuse3, "readdir_reply", reply):
             token: Any = SimpleNamespace()

@@ -36,6 +36,7 @@ class MountedView:
     """A view mounted for as long as the context lasts; ``home`` and ``proc`` are in it.
 
     ``adopt`` is a descriptor of /dev/fuse that is mounted already, in another namespace.
+    ``entry_seconds`` is how long the kernel trusts what it was told, instead of the usual time.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class MountedView:
         descriptors: int | None = None,
         trace: bool = False,
         false_alarms: int = 0,
+        entry_seconds: float | None = None,
     ) -> None:
         self.layout = layout
         self.mountpoint = mountpoint or layout.mountpoint
@@ -63,11 +65,12 @@ class MountedView:
             "store": str(store or layout.store),
             "deadline": deadline,
             "mountpoint": str(self.mountpoint) if adopt is None else f"/dev/fd/{adopt}",
-            "rules": [[os.fsdecode(rule.path), rule.kind.name] for rule in rules],
+            "rules": _listed(rules),
             "never": [str(path) for path in layout.never],
             "descriptors": descriptors,
             "trace": trace,
             "false_alarms": false_alarms,
+            "entry_seconds": entry_seconds,
             "events": str(self._events),
         }
         self._adopt = adopt
@@ -84,6 +87,17 @@ class MountedView:
         """Whether the kernel lists the mount."""
         listed = Path("/proc/self/mounts").read_text().split("\n")
         return any(line.split(" ")[1:2] == [str(self.mountpoint)] for line in listed)
+
+    def set_rules(self, rules: Iterable[Rule]) -> None:
+        """Let these rules hold from now on."""
+        self._tell(_listed(rules))
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"taken\n"
+
+    def _tell(self, message: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        self.process.stdin.flush()
 
     def events(self, operation: str | None = None) -> list[dict[str, object]]:
         """The events so far, of one operation or all."""
@@ -126,10 +140,8 @@ class MountedView:
                 pass_fds=() if self._adopt is None else (self._adopt,),
                 cwd=Path(__file__).parents[2],
             )
-        assert self.process.stdin is not None
+        self._tell(self._settings)
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(self._settings).encode() + b"\n")
-        self.process.stdin.close()
         if self.process.stdout.readline() != b"ready\n":
             raise AssertionError(f"the server did not start: {self._log.read_text()}")
         return self
@@ -140,8 +152,9 @@ class MountedView:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            pipe.close()
         killed = self.process.poll() is not None
         if not killed:
             self.process.send_signal(signal.SIGTERM)
@@ -163,6 +176,10 @@ class MountedView:
         if not killed:
             assert self.process.returncode == 0, self.process.returncode
             assert not leftover, "the server left its mount behind"
+
+
+def _listed(rules: Iterable[Rule]) -> list[list[str]]:
+    return [[os.fsdecode(rule.path), rule.kind.name] for rule in rules]
 
 
 def _leads_to_fuse(link: Path) -> bool:
