@@ -156,12 +156,15 @@ def entry_attributes(node: Node, shown: Attributes) -> pyfuse3.EntryAttributes:
     return answer
 
 
-def no_entry() -> pyfuse3.EntryAttributes:
-    """A negative answer that the kernel may remember for a moment."""
+def _no_entry() -> pyfuse3.EntryAttributes:
     answer = pyfuse3.EntryAttributes()
     answer.st_ino = pyfuse3.InodeT(0)
     answer.entry_timeout = ENTRY_SECONDS
     return answer
+
+
+NO_ENTRY = _no_entry()
+"""A negative answer that the kernel may remember for a moment."""
 
 
 def statfs_answer(host: os.statvfs_result) -> pyfuse3.StatvfsData:

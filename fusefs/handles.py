@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -28,40 +27,6 @@ class DirHandle:
 
     node: Node
     pid: int
-
-
-class Listings:
-    """The names in open directories, each as they were when reading it last began at the start.
-
-    A position in a listing is an index into that snapshot, so that names which come and go while a
-    program reads neither repeat nor hide others.  More than ``limit`` names are not kept but for
-    the listing read last: a directory of many can be opened thousands of times.  What was given up
-    is listed anew when it is read on.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._listings: OrderedDict[int, list[bytes]] = OrderedDict()
-        self._total = 0
-
-    def keep(self, number: int, names: list[bytes]) -> None:
-        """The listing of the open directory ``number`` from now on."""
-        self.drop(number)
-        self._listings[number] = names
-        self._total += len(names)
-        while self._total > self._limit and len(self._listings) > 1:
-            self.drop(next(iter(self._listings)))
-
-    def get(self, number: int) -> list[bytes] | None:
-        """That listing, if it is still kept."""
-        names = self._listings.get(number)
-        if names is not None:
-            self._listings.move_to_end(number)
-        return names
-
-    def drop(self, number: int) -> None:
-        """The directory was closed."""
-        self._total -= len(self._listings.pop(number, ()))
 
 
 Handle = TypeVar("Handle", FileHandle, DirHandle)

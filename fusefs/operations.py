@@ -14,16 +14,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
 from collections.abc import Iterable, Sequence
-from functools import partial
 
 import pyfuse3
 
 from fusefs import layers
-from fusefs.answers import Requests, entry_attributes, find, log, no_entry, statfs_answer
+from fusefs.answers import NO_ENTRY, Requests, entry_attributes, find, log, statfs_answer
 from fusefs.events import Observer, hides_something
-from fusefs.handles import DirHandle, FileHandle, Handles, Listings
+from fusefs.handles import DirHandle, FileHandle, Handles
+from fusefs.listing import Listing
 from fusefs.mounts import Mounts
 from fusefs.nodes import Node, NodeTable
 from fusefs.replacing import KernelEntry, entry_of, replace_rules
@@ -31,9 +30,6 @@ from fusefs.rules import Rules
 from fusefs.slow import DEADLINE_SECONDS, Calls, close_opened
 from fusefs.tree import Attributes, Changes, Entry, Opened
 from fusefs.view import Budget, View, ViewSettings
-
-#: Names of open directories that are kept, of 300 bytes at most.
-_LISTED_NAMES = 250_000
 
 
 class Operations(pyfuse3.Operations):
@@ -63,8 +59,8 @@ class Operations(pyfuse3.Operations):
         self._view = View(settings, self._table, self.mounts)
         self._files: Handles[FileHandle] = Handles(budget.files)
         self._dirs: Handles[DirHandle] = Handles(budget.directories)
-        self._listings = Listings(_LISTED_NAMES)
         self._request = Requests(self._calls, self._table, observer, trace)
+        self._listing = Listing(self._request, self._table, deadline)
         self._closed = False
 
     def replace_rules(
@@ -108,7 +104,7 @@ class Operations(pyfuse3.Operations):
             # to be an event, and a rule that shows it acts at once.
             if error.errno != errno.ENOENT or hides_something(error.__cause__):
                 raise
-        return no_entry()
+        return NO_ENTRY
 
     async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
         try:
@@ -221,6 +217,10 @@ class Operations(pyfuse3.Operations):
         return entry_attributes(node, await self._request("setattr", ctx.pid, node, work))
 
     async def getxattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> bytes:
+        if not name.startswith(b"user."):
+            # Before each write the kernel asks for security.capability (file_remove_privs() in
+            # fs/inode.c), and remembers no answer but ENOSYS to all of them.
+            raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
         node = self._node(inode)
         return await self._request(
             "getxattr", ctx.pid, node, lambda: node.tree.getxattr(node, name)
@@ -317,26 +317,7 @@ class Operations(pyfuse3.Operations):
 
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         handle = self._dir(fh)
-        node, begin = handle.node, time.monotonic()
-        names = self._listings.get(fh)
-        if start_id == 0 or names is None:
-            found = await self._request("readdir", handle.pid, node, lambda: node.tree.names(node))
-            names = [b".", b"..", *found]
-            self._listings.keep(fh, names)
-        for index in range(start_id, len(names)):
-            name = names[index]
-            try:
-                entry = await self._request(
-                    "readdir", handle.pid, node, partial(_listed, node, name), part=True
-                )
-            except pyfuse3.FUSEError:
-                if index == start_id:
-                    raise
-                return  # with what there is; the next request begins here
-            if entry is not None and not self._listed(entry, name, index + 1, token):
-                return
-            if time.monotonic() > begin + self._calls.seconds:
-                return
+        await self._listing.report(fh, handle, start_id, token)
 
     async def fsyncdir(self, fh: int, datasync: bool) -> None:
         handle = self._dir(fh)
@@ -354,22 +335,10 @@ class Operations(pyfuse3.Operations):
 
         def work() -> None:
             self._dirs.remove(fh)
-            self._listings.drop(fh)
+            self._listing.closed(fh)
             self._table.opened(handle.node, -1)
 
         await self._request("releasedir", handle.pid, handle.node, work)
-
-    def _listed(self, entry: Entry, name: bytes, next_id: int, token: pyfuse3.ReaddirToken) -> bool:
-        """Report one entry; ``False`` when there is no more room for it."""
-        node = entry.node
-        accepted = pyfuse3.readdir_reply(token, name, entry_attributes(*entry), next_id)
-        if name in (b".", b".."):
-            return accepted  # no lookup is counted (fuse_direntplus_link() in fs/fuse/readdir.c)
-        if accepted:
-            node.lookups += 1
-        else:
-            self._table.drop(node)
-        return accepted
 
     # -- tables ----------------------------------------------------------------------------
 
@@ -402,20 +371,6 @@ class Operations(pyfuse3.Operations):
         number = self._files.add(FileHandle(node, pid, opened.fd))
         self._table.opened(node, +1)
         return pyfuse3.FileInfo(fh=number, direct_io=opened.direct, keep_cache=opened.unchanged)
-
-
-def _listed(node: Node, name: bytes) -> Entry | None:
-    """What a listing says of ``name``; nothing if it is gone since the listing began, or hidden."""
-    if name in (b".", b".."):
-        # Only number and type are used.
-        shown = node if name == b"." or node.parent is None else node.parent
-        return Entry(shown, shown.tree.attributes(shown))
-    try:
-        return node.tree.lookup(node, name)
-    except OSError as error:
-        if error.errno == errno.ETIMEDOUT:
-            raise
-        return None
 
 
 def _check_same_tree(one: Node, other: Node) -> None:

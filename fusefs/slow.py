@@ -16,6 +16,7 @@ are made one after the other, so that one that comes late overtakes none.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import errno
 import math
@@ -122,7 +123,9 @@ class Call:
             self.result = self.primitive.function(*self._arguments)
         except Exception as error:  # noqa: BLE001 - the operation gets it
             self.error = error
-        self._close_own()
+        refusal = self._close_own()
+        if self.primitive.opens is Opens.NOTHING:
+            self.error = self.error or refusal
         with self._lock:
             self._done = True
             if not self._abandoned:
@@ -149,9 +152,15 @@ class Call:
         elif self.error is None and self.primitive.opens is Opens.PATH:
             os.close(self.result[0])
 
-    def _close_own(self) -> None:
+    def _close_own(self) -> OSError | None:
+        """Close the duplicates; how that failed, as a network file system tells of lost writes."""
+        refusal = None
         for fd in self._own:
-            os.close(fd)
+            try:
+                os.close(fd)
+            except OSError as error:
+                refusal = error
+        return refusal
 
 
 class Lane:
@@ -220,7 +229,8 @@ class Lane:
                     self._closer = None
                     return
                 fd = self._closing.pop()
-            os.close(fd)
+            with contextlib.suppress(OSError):  # EIO: the program has had it from its own close(2)
+                os.close(fd)
 
 
 class Journal:

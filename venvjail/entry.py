@@ -29,6 +29,8 @@ else:
 Environment = dict[bytes, bytes]
 
 _NEW_SHELL = "activate-new-shell"
+#: The kernel's own fs.nr_open; systemd raises it, and ``joining`` closes what is beyond.
+MOST_DESCRIPTORS = 1 << 20
 _ANSWER_SECONDS = 30.0
 _ATTEMPTS = 10
 
@@ -94,7 +96,7 @@ def execute(
     _refuse_root()
     files = _check_standard_descriptors()
     # Nothing the caller has open reaches the jail: a descriptor would open what the view hides.
-    posix.closerange(3, 1 << 20)
+    posix.closerange(3, MOST_DESCRIPTORS)
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     command = Command(prepare, arguments, files)
@@ -209,6 +211,7 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
     try:
         status = posix.fstat(directory)
         if status.st_uid != posix.getuid() or status.st_mode & 0o077:
+            connection.close()
             raise JailError(
                 f"{paths.run} must belong to you and have mode 0700: chmod 700 {paths.run}"
             )
@@ -224,5 +227,6 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
         posix.close(directory)
     credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
     if int.from_bytes(credentials[4:8], sys.byteorder) != posix.getuid():
+        connection.close()
         raise JailError(f"the socket in {paths.run} is served by another user; remove it")
     return connection

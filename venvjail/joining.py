@@ -9,6 +9,7 @@ import posix
 
 from venvjail import imports, job, protocol, syscalls
 from venvjail.answer import Answer, RefusedError, receive
+from venvjail.entry import MOST_DESCRIPTORS
 from venvjail.errors import EXIT_NO_JAIL, JailError, say
 from venvjail.layout import VenvPaths, encode
 
@@ -43,12 +44,14 @@ def run(paths: VenvPaths, connection: _socket.socket, command: "Command") -> int
     for notice in answer.notices:
         say(notice)
     _apply_environment(paths, command.environment, answer)
-    # While this process is in the jail's user namespace and still has its own memory, no jailed
-    # process may trace it; exec(2) makes the command dumpable again.
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    syscalls.close_from(MOST_DESCRIPTORS)
     caller = job.Caller()
     imports.end()
     _enter(paths, answer.namespaces)
+    # While the child is in the jail and still has our memory, no jailed process may trace it;
+    # exec(2) makes the command dumpable again.  Not before setns(2), which makes it what
+    # fs.suid_dumpable says; proc_sys_fs(5).
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     if redirected is not None:
         redirected.reopen()
     child = _fork(paths)

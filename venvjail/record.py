@@ -116,6 +116,7 @@ def _open_state(env_dir: str) -> int:
         raise _not_ours(env_dir) from error
     try:
         _check_private(state, paths.state)
+        _check_above(paths.state)
     except BaseException:
         os.close(state)
         raise
@@ -154,6 +155,24 @@ def _check_private(fd: int, path: str) -> None:
         raise UserError(f"{path}: belongs to another user (uid {status.st_uid}): not trusted")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise UserError(f"{path}: others can write to it; run: chmod go-w {shlex.quote(path)}")
+
+
+def _check_above(path: str) -> None:
+    """Raise UserError if every user could exchange what is at ``path`` for something else.
+
+    A jailed program can open the user's directories to all, for an accomplice on the machine to
+    put a state directory in place that it has made: the record says what runs unjailed.
+    """
+    directory = os.path.realpath(path)
+    while directory != "/":
+        directory = os.path.dirname(directory)
+        status = os.stat(directory)
+        is_open = status.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH
+        if is_open and status.st_uid == os.geteuid():
+            raise UserError(
+                f"{directory}: every user can write to it, and exchange the venv; "
+                f"run: chmod o-w {shlex.quote(directory)}"
+            )
 
 
 def _not_ours(env_dir: str) -> UserError:

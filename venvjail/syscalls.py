@@ -78,6 +78,7 @@ _O_NONBLOCK = 0o4000
 
 _NR_OPEN_TREE = 428
 _NR_MOVE_MOUNT = 429
+_NR_CLOSE_RANGE = 436
 _NR_OPENAT2 = 437
 _NR_MOUNT_SETATTR = 442
 _NR_LANDLOCK_CREATE_RULESET = 444
@@ -98,6 +99,11 @@ def unshare(flags: int) -> None:
 def setns(fd: int, kind: int) -> None:
     """Join the namespace that ``fd`` (an open ``/proc/PID/ns/…`` file) refers to; setns(2)."""
     call("setns", fd, kind)
+
+
+def close_from(first: int) -> None:
+    """Close the descriptors from ``first`` on, however many may be open; close_range(2)."""
+    syscall(_NR_CLOSE_RANGE, Long(first), Long(0xFFFFFFFF), 0)
 
 
 def prctl(option: int, argument: int = 0, third: int = 0) -> None:

@@ -2,6 +2,7 @@
 :mod:`tests.support.console` for how a page is read.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from venvjail.config.file import load
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (TREE / "docs").glob("*.md"))]
 #: What a block can be in; a shell's session is ``console``, so that none gets by as ``sh``.
 LANGUAGES = {"", "console", "toml", "text", "python", "mermaid", "json", "make", "yaml"}
+
+#: ``[words](path#place)``; the path.
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
 def read(page: str) -> list[Block]:
@@ -81,3 +85,11 @@ def test_blocks_that_are_not_run_say_why(record_property: Callable[[str, object]
         print(f"not run: {where}: {reason}")  # noqa: T201 - the list is the point
         assert len(str(reason).split()) > 1, where
     assert len(left_out) < len(blocks_of)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    text = (TREE / page).read_text(encoding="utf-8")
+    targets = [target for target in LINK.findall(text) if "://" not in target]
+    directory = (TREE / page).parent
+    assert not [target for target in targets if not (directory / target).exists()]

@@ -27,16 +27,16 @@ def test_a_hundred_commands_at_once_start_one_jail(jail: JailedVenv) -> None:
 
 
 def test_start_racing_stop(jail: JailedVenv) -> None:
-    start_against_stop(jail, rounds=8)
+    start_against_stop(jail, rounds=5)
 
 
 def test_start_racing_the_idle_end(jail: JailedVenv) -> None:
-    command_against_linger(jail, rounds=40, jails=4)
+    command_against_linger(jail, rounds=40, jails=3)
 
 
 def test_the_supervisor_is_killed_while_it_starts(jail: JailedVenv) -> None:
     """Before it is confined, while the builder works, while init mounts, when it listens."""
-    kill_while_it_starts(jail, iter((0, 0.05, 0.15, 0.25)))
+    kill_while_it_starts(jail, iter((0, 0.1, 0.25)))
 
 
 def test_two_spellings_of_one_venv_have_one_jail(jail: JailedVenv) -> None:

@@ -98,6 +98,23 @@ def test_reading_what_is_allowed(disk: FaultyDisk, allowed: JailedVenv, name: st
         assert (allowed.store / "own").read_text() == "x"
 
 
+def test_a_listing_leaves_nothing_out(disk: FaultyDisk, allowed: JailedVenv) -> None:
+    """Who copies or removes by a listing would take for whole what only lacks a file."""
+    with Told(allowed) as told:
+        assert told("os.listdir('notes')") == ["todo"]
+        disk.fail(ERRORS["EIO"], "lookup", "getattr")
+        seen = []
+
+        def fails() -> bool:
+            seen.append(told("os.listdir('notes')"))
+            return seen[-1] == "EIO"
+
+        eventually(fails, "the failure is seen")
+        assert [] not in seen
+        disk.work()
+        eventually(lambda: told("os.listdir('notes')") == ["todo"], "it works again")
+
+
 @pytest.fixture
 def stored(disk: FaultyDisk, tmp_path: Path) -> Iterator[JailedVenv]:
     """Home, store and project are on the failing disk."""

@@ -90,6 +90,25 @@ def test_killed_with_requests_in_flight(jail: JailedVenv, victim: str) -> None:
     last.unlink()
 
 
+@pytest.mark.parametrize(
+    ("victim", "line"),
+    [
+        ("supervisor", "the jail of {} has ended, and the command with it"),
+        ("init", "the init of the jail of {} was killed, and all with it"),
+    ],
+)
+def test_who_ran_a_command_is_told(jail: JailedVenv, victim: str, line: str) -> None:
+    with waiters(jail, 2) as commands:
+        assert len({said(command) for command in commands}) == 1
+        os.kill(getattr(running(jail), victim), signal.SIGKILL)
+        for command in commands:
+            assert command.wait(timeout=20) == -signal.SIGKILL
+            out, errors = command.communicate()
+            assert out == ""
+            assert errors == f"venvjail: {line.format(jail.env)}\n"
+    assert jail.home.run([jail.bin / "python", "-c", "pass"]).stderr == ""
+
+
 def test_an_entry_is_killed_and_the_others_go_on(jail: JailedVenv) -> None:
     with waiters(jail, 3) as commands:
         assert len({said(command) for command in commands}) == 1
@@ -106,13 +125,13 @@ def test_an_entry_is_killed_and_the_others_go_on(jail: JailedVenv) -> None:
 
 def test_nothing_stale_is_left_by_a_crash(own_jail: JailedVenv) -> None:
     """Not mounted, running or locked; the files that wait for the next jail are taken over."""
-    mounts = Path("/proc/self/mountinfo").read_text()
+    assert not _mounts(own_jail)
     own_jail.python("pass")
     before = set(os.listdir("/tmp"))
     others = everyone(own_jail)
     others[0].kill(signal.SIGKILL)
     _all_end(others)
-    assert Path("/proc/self/mountinfo").read_text() == mounts
+    assert not _mounts(own_jail)
     assert not is_locked(Path(own_jail.paths.run, "lock"))
     assert own_jail.status is None
     assert own_jail.home.run(["git", "status", "--short"]).returncode == 0
@@ -138,6 +157,12 @@ def test_placeholders_of_a_crash_go_with_the_next_jail(own_jail: JailedVenv) -> 
     own_jail.python("pass")
     own_jail.stop()
     assert not held & set(os.listdir(project))
+
+
+def _mounts(jail: JailedVenv) -> list[str]:
+    """What is mounted at or below the home, seen from the host."""
+    table = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line for line in table if str(jail.home.root) in line]
 
 
 def _children(pid: int) -> list[Process]:

@@ -16,6 +16,6 @@ def test_a_hundred_commands_leave_nothing(own_jail: JailedVenv) -> None:
 
 def test_a_walk_takes_no_descriptors(own_jail: JailedVenv) -> None:
     own_jail.python("pass")
-    first, second = walk(own_jail, directories=40, files=100, times=2)
+    first, second = walk(own_jail, directories=20, files=100, times=2)
     assert second.descriptors <= first.descriptors
     assert second.memory < first.memory + 2 * MEBIBYTE

@@ -118,8 +118,8 @@ def test_a_hundred_levels(jail: JailedVenv, place: str) -> None:
     assert jail.python(DEEP, inside(jail, place)).split("\n") == ["found 100 True True", "found"]
 
 
-def test_a_directory_of_ten_thousand_names(jail: JailedVenv) -> None:
-    list_many_names(jail, 10_000)  # ten times as many in the soak
+def test_a_directory_of_many_names(jail: JailedVenv) -> None:
+    list_many_names(jail, 5_000)  # a hundred thousand in the soak
 
 
 def test_a_socket_and_a_fifo_of_a_long_name(jail: JailedVenv) -> None:

@@ -14,6 +14,8 @@ from tests.support.terminal import PROMPT, Terminal, bash
 
 #: bash puts what is offered into the command line as it is, for the next Enter to run.
 HOSTILE = "python;touch taken"
+#: What fish makes directories in, wherever it starts.
+XDG = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
 SCRIPTS = {
     "bash": "share/bash-completion/completions/venvjail",
     "zsh": "share/zsh/site-functions/_venvjail",
@@ -110,7 +112,7 @@ def test_in_zsh(venv: JailedVenv, environment: dict[str, str], tmp_path: Path) -
 def test_in_fish(venv: JailedVenv, environment: dict[str, str], tmp_path: Path) -> None:
     require(shutil.which("fish") is not None, "fish is not installed")
     script = f"source {TREE / SCRIPTS['fish']}; complete --do-complete 'venvjail run venv blac'"
-    settings = {name: str(tmp_path / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+    settings = {name: str(tmp_path / name) for name in XDG}
     told = venv.home.run(
         ["fish", "--no-config", "-c", script], env={**environment, **settings}
     ).stdout

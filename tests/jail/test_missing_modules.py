@@ -30,8 +30,9 @@ def is_one_line(text: str) -> bool:
 
 
 @pytest.mark.usefixtures("without_libfuse")
-def test_doctor(home: FakeHome) -> None:
-    done = home.run([*VENVJAIL, "doctor"])
+def test_doctor(home: FakeHome, tmp_path: Path) -> None:
+    # Elsewhere than in /tmp: another test looks there for what doctor leaves behind.
+    done = home.run([*VENVJAIL, "doctor"], env={"TMPDIR": str(tmp_path)})
     assert (done.returncode, done.stderr) == (1, "")
     assert f"MISSING  libfuse               ImportError: {LOST}\n" in done.stdout
     assert "--force-reinstall --no-cache-dir --no-deps pyfuse3\n" in done.stdout

@@ -74,3 +74,21 @@ def test_words(jail: JailedVenv) -> None:
     assert "'some' is not one of 'host', 'none', 'isolated'" in error
     assert jail.home.run([*VENVJAIL, "shell", "--network", "none", jail.env], stdin="exit 3\n")
     jail.stop()
+
+
+#: An echo request to the loopback by a socket for ping; its answer's type is 0.  icmp(7)
+PING = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP) as ping:
+    ping.settimeout(5)
+    ping.sendto(bytes([8, 0, 0, 0, 0, 0, 0, 1]), ("127.0.0.1", 0))
+    print(ping.recv(100)[0])
+"""
+
+
+def test_ping_in_a_network_of_ones_own(jail: JailedVenv) -> None:
+    """A new one lets nobody do that."""
+    fresh = ["unshare", "--user", "--map-current-user", "--net", sys.executable, "-c", PING]
+    assert "PermissionError" in jail.home.run(fresh).stderr
+    assert run(jail, "none", "python", "-c", PING) == (0, "0\n", "")
+    jail.stop()

@@ -113,8 +113,15 @@ def _failing(name: str, handler: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-for _name in (*READING, *WRITING, *FLUSHING, "rmdir", "statfs"):
-    setattr(_Disk, _name, _failing(_name, getattr(Operations, _name)))
+async def _flushed(disk: Operations, fh: int) -> None:
+    """As a network file system, that wants to hear of each close(2)."""
+
+
+_HANDLERS: dict[str, Callable[..., Any]] = {
+    name: getattr(Operations, name) for name in (*READING, *WRITING, "fsync", "rmdir", "statfs")
+}
+for _name, _handler in {**_HANDLERS, "flush": _flushed}.items():
+    setattr(_Disk, _name, _failing(_name, _handler))
 
 
 def _obey(disk: _Disk) -> None:

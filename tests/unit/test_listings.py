@@ -1,6 +1,6 @@
 """Listings of open directories, bounded together."""
 
-from fusefs.handles import Listings
+from fusefs.listing import Listings
 
 
 def names(count: int) -> list[bytes]:

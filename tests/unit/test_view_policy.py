@@ -33,6 +33,8 @@ RECORD = Record(
     roots=(),
     entry_roots=(),
     prompt="venv",
+    made_by="",
+    base_link="/usr/bin/python3",
 )
 CONFIG = """\
 [home]

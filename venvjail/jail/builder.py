@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from venvjail import imports, syscalls
 from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
-from venvjail.jail import init, landlock, logs
+from venvjail.jail import init, landlock, logs, network
 from venvjail.jail.apply import Applier, Scaffold
 from venvjail.jail.channel import (
     FAILED,
@@ -29,7 +29,6 @@ from venvjail.jail.channel import (
     namespaces,
 )
 from venvjail.jail.decisions import Prepared, hand_over
-from venvjail.jail.network import raise_loopback
 from venvjail.jail.prepare import prepare
 from venvjail.jail.walls import Walls
 from venvjail.layout import VenvPaths
@@ -37,14 +36,14 @@ from venvjail.layout import VenvPaths
 log = logging.getLogger("venvjail.jail.builder")
 
 
-def run(channel: socket.socket, paths: VenvPaths, network: str) -> NoReturn:
-    """Decide, build the jail and become its init; ``network`` is what ``--network`` said.
+def run(channel: socket.socket, paths: VenvPaths, asked: str) -> NoReturn:
+    """Decide, build the jail and become its init; ``asked`` is what ``--network`` said.
 
     Failures travel to the supervisor as one line; nothing of the jail outlives one.
     """
     logs.to_stderr(paths.run + "/log")
     try:
-        prepared = prepare(paths, network)
+        prepared = prepare(paths, asked)
         socket.send_fds(channel, [PREPARED], [hand_over(prepared)])
         _build(channel, prepared)
     except UserError as error:
@@ -125,7 +124,8 @@ def _enter_namespaces(own: tuple[tuple[int, str], ...], *, nested: bool) -> None
     except OSError as error:
         raise JailError(_no_namespaces(error)) from error
     if NETWORK in own:
-        raise_loopback()
+        network.raise_loopback()
+        network.allow_ping()
     if not nested:
         # Counts namespaces made within this one, so it binds the jail only; namespaces(7).
         _write("/proc/sys/user/max_user_namespaces", "0")

@@ -107,6 +107,9 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
                     if joined:
                         jail.take_lease(pid, os.fsdecode(fields[2]))
                 elif kind == protocol.DONE:
+                    # Killed with init, whose end is in the same batch of events as this message:
+                    # whoever waits for that is to run first, and to say why.
+                    await trio.lowlevel.checkpoint()
                     jail.entries.sync()
                     lines = [*jail.take_unsaid(), *jail.alarms_of(pid), *await _hints(jail, fields)]
                     if jail.changes.is_quick:

@@ -223,8 +223,8 @@ async def _connect(jail: Jail, nursery: trio.Nursery) -> NotBuiltError | None:
         nursery.start_soon(_notice_the_end, jail, jail.pasta)
     elif isolation.has_way_out:
         return NotBuiltError(
-            f"pasta cannot connect the jail's network: {failed}; mend that, or use network.mode "
-            '"none" or "host" (nothing was run)'
+            f"pasta cannot connect the jail's network: {failed}; what it needs is in: venvjail "
+            'doctor; or use network.mode "none" or "host" (nothing was run)'
         )
     else:
         # pasta needs a route to copy, before 2024_11.  A laptop under way runs its programs too.

@@ -51,7 +51,11 @@ def main(venv: str, lock: int, ready: int, network: str) -> None:
         _say_missing(ready, error)
         raise
     gc.enable()
-    sys.exit(service.run(paths, socket.socket(fileno=channel), builder_pid, lock, ready))
+    status = service.run(paths, socket.socket(fileno=channel), builder_pid, lock, ready)
+    # A thread that waits for a network file system which hangs keeps the process, maybe for long,
+    # but not the start lock and what else it has open: the next jail can start.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    sys.exit(status)
 
 
 def _say_missing(ready: int, error: ImportError) -> None:
