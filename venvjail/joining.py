@@ -15,9 +15,10 @@ from venvjail.layout import VenvPaths, encode
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from venvjail.entry import Command, Environment
+    from venvjail.streams import Redirected
 else:
     import _signal
 
@@ -46,22 +47,99 @@ def run(paths: VenvPaths, connection: _socket.socket, command: "Command") -> int
     # While this process is in the jail's user namespace and still has its own memory, no jailed
     # process may trace it; exec(2) makes the command dumpable again.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-    caller = job.Caller()
-    imports.end()
-    _enter(paths, answer.namespaces)
-    if redirected is not None:
-        redirected.reopen()
-    child = _fork(paths)
-    if child == 0:
-        _become(command, answer, caller)
-    syscalls.clear_capability_sets()
-    for fd, _ in answer.namespaces:
-        posix.close(fd)
-    status = job.accompany(child, caller)
-    if redirected is not None:
-        redirected.give_back()
+    start = Start(paths, command, answer, redirected)
+    terminal = answer.relays and start.terminal()
+    if terminal:
+        from venvjail import relay
+
+        status = relay.run(*terminal, start)
+    else:
+        status = _stand_in(start)
     _say_done(answer.lease, status, command.directory, command.arguments)
     return job.end_like(status)
+
+
+class Start:
+    """The start of ``command`` in the jail of ``paths``, its environment ready.
+
+    ``redirected`` are those of its streams that have to be opened anew in the jail.
+    """
+
+    __slots__ = ("_redirected", "answer", "caller", "command", "paths")
+
+    def __init__(
+        self,
+        paths: VenvPaths,
+        command: "Command",
+        answer: Answer,
+        redirected: "Redirected | None",
+    ) -> None:
+        self.paths = paths
+        self.command = command
+        self.answer = answer
+        self.caller = job.Caller()
+        self._redirected = redirected
+
+    def terminal(self) -> tuple[int, list[int]] | None:
+        """The terminal in the caller's reach, opened anew; and the standard streams at one.
+
+        One that is no stream counts as well: /dev/tty leads to it.
+        """
+        streams = [fd for fd in (0, 1, 2) if posix.isatty(fd)]
+        path = "/dev/tty"
+        if streams and not any(map(_is_controlling, streams)):
+            path = f"/proc/self/fd/{streams[0]}"
+        try:
+            # A description of our own: that it does not block must be no news to the caller.
+            flags = posix.O_RDWR | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC
+            return posix.open(path, flags), streams
+        except OSError as error:
+            if not streams:
+                return None
+            raise JailError(
+                f"descriptor {streams[0]} is a terminal that cannot be opened: {error.strerror}; "
+                f'redirect it, or allow the jail to use it: [jail] terminal = "shared" in '
+                f"{self.paths.config}"
+            ) from None
+
+    def enter(self) -> None:
+        """Join the jail."""
+        imports.end()
+        _enter(self.paths, self.answer.namespaces)
+        if self._redirected is not None:
+            self._redirected.reopen()
+
+    def fork(self, begin: "Callable[[], None] | None" = None) -> int:
+        """Start the command, which calls ``begin`` first; its pid."""
+        child = _fork(self.paths)
+        if child == 0:
+            _become(self.command, self.answer, self.caller, begin)
+        syscalls.clear_capability_sets()
+        for fd, _ in self.answer.namespaces:
+            posix.close(fd)
+        return child
+
+    def end(self) -> None:
+        """The command has ended: leave the caller's files as it would have."""
+        if self._redirected is not None:
+            self._redirected.give_back()
+
+
+def _stand_in(start: Start) -> int:
+    """Run the command in this process's place, at the caller's terminal if there is one."""
+    start.enter()
+    child = start.fork()
+    status = job.accompany(child, start.caller)
+    start.end()
+    return status
+
+
+def _is_controlling(terminal: int) -> bool:
+    try:
+        posix.tcgetpgrp(terminal)
+    except OSError:
+        return False
+    return True
 
 
 def _answer(paths: VenvPaths, connection: _socket.socket) -> Answer | None:
@@ -110,9 +188,13 @@ def _apply_environment(paths: VenvPaths, environment: "Environment", answer: Ans
     environment.update(answer.assign)
 
 
-def _become(command: "Command", answer: Answer, caller: job.Caller) -> None:
+def _become(
+    command: "Command", answer: Answer, caller: job.Caller, begin: "Callable[[], None] | None"
+) -> None:
     """In the child, all namespaces joined: confine this process and run the command in it."""
     try:
+        if begin is not None:
+            begin()
         _change_directory(command.directory, answer.home)
         _mend_directories(command.environment, answer.home)
         words = command.prepare(command.environment)
@@ -129,7 +211,7 @@ def _become(command: "Command", answer: Answer, caller: job.Caller) -> None:
         caller.restore_signals()
         if answer.filter:
             syscalls.install_filter(answer.filter)
-        else:
+        elif begin is None:
             # There is no filter for this machine that keeps it from typing into the terminal
             # (TIOCSTI), which takes a terminal of one's own session; tty_ioctl(4).
             posix.setsid()

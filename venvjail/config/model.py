@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 HomeMode = Literal["merge", "ro"]
 NetworkMode = Literal["host", "none", "isolated"]
+TerminalMode = Literal["relay", "shared"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +185,7 @@ class Jail:
     linger: Setting[float]
     user_namespaces: Setting[bool]
     notice: Setting[bool]
+    terminal: Setting[TerminalMode]
 
 
 @dataclass(frozen=True, slots=True)
