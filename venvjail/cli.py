@@ -99,7 +99,7 @@ def shell(venv: str) -> int:
     from venvjail import active, entry
 
     paths = _paths(venv)
-    return entry.execute(paths, "shell", active.shell(paths))
+    return entry.execute(paths, "shell", active.shell(paths), is_shell=True)
 
 
 @group.command("mount-debug")

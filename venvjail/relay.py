@@ -50,7 +50,7 @@ def run(fd: int, streams: list[int], start: "Start") -> int:
     ``fd`` is the caller's terminal, a descriptor of ours that does not block, and ``streams`` are
     the standard ones that are terminals.
     """
-    terminal = Terminal(fd, streams)
+    terminal = Terminal(fd, streams, own_keys=start.command.is_shell)
     link, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     signals = Signals(job.WAITED - {_signal.SIGCHLD})
     if terminal.is_first_choice:
@@ -64,7 +64,8 @@ def run(fd: int, streams: list[int], start: "Start") -> int:
     try:
         status = relay.run()
     finally:
-        relay.finish()
+        # Without the filter a program could type into its own terminal what is given back here.
+        relay.finish(returns_typed=bool(start.answer.filter))
     link.close()
     _, end = posix.waitpid(leader, 0)
     return end if status is None else status
@@ -108,12 +109,13 @@ class Relay:
             self._copy(ready)
         return self._status
 
-    def finish(self) -> None:
-        """Give the terminal back, with what the command has not read of what was typed."""
-        if self._terminal.is_attached and self._is_there:
-            while self._status is not None and (more := self._read_typed()):
+    def finish(self, *, returns_typed: bool) -> None:
+        """Give the terminal back, with what was typed and the command has not read, if wanted."""
+        if returns_typed and self._status is not None and self._terminal.is_attached:
+            while more := self._read_typed():  # the rest of it, lest it comes first
                 self._typed += more
-        self._terminal.detach(self._unread + self._typed)
+            self._terminal.push_back(self._unread + self._typed)
+        self._terminal.detach()
 
     # What there is to do
 

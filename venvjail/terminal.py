@@ -51,12 +51,14 @@ _KEYS_FOLLOWED = (
 class Terminal:
     """The terminal ``fd``, a descriptor of our own; ``streams`` are the standard ones at one.
 
-    ``modes`` are those that the command's terminal begins with.
+    ``modes`` are those that the command's terminal begins with.  With ``own_keys``, keys that
+    signal are the command's alone, not for the whole job.
     """
 
-    __slots__ = ("_current", "_saved", "fd", "modes", "streams")
+    __slots__ = ("_current", "_own_keys", "_saved", "fd", "modes", "streams")
 
-    def __init__(self, fd: int, streams: list[int]) -> None:
+    def __init__(self, fd: int, streams: list[int], *, own_keys: bool) -> None:
+        self._own_keys = own_keys
         self.fd = fd
         self.streams = streams
         self.modes = termios.tcgetattr(fd)
@@ -146,6 +148,8 @@ class Terminal:
         modes[INPUT] |= command[INPUT] & _INPUT_FOLLOWED
         modes[LOCAL] &= ~(_LOCAL_OFF | _LOCAL_FOLLOWED)
         modes[LOCAL] |= command[LOCAL] & _LOCAL_FOLLOWED
+        if self._own_keys:
+            modes[LOCAL] &= ~termios.ISIG
         for key in _KEYS_FOLLOWED:
             modes[KEYS][key] = command[KEYS][key]
         modes[KEYS][termios.VMIN], modes[KEYS][termios.VTIME] = 1, 0
@@ -171,29 +175,30 @@ class Terminal:
             except termios.error:
                 return  # hung up meanwhile
 
-    def detach(self, unread: bytes = b"") -> None:
-        """Give the terminal back as it was, with what was typed and the command has not read."""
+    def detach(self) -> None:
+        """Give the terminal back as it was."""
         if self._saved is None:
             return
         if self.is_ours():
-            if unread:
-                self._push_back(unread)
             self._set(self._saved)
         self._lock(fcntl.LOCK_UN)
         self._saved = self._current = None
 
-    def _push_back(self, unread: bytes) -> None:
-        """Type it for the user, without effect or echo of keys; tty_ioctl(4), TIOCSTI.
+    def push_back(self, typed: bytes) -> None:
+        """Type for the user, at the attached terminal, without effect or echo of keys.
 
-        Kernels that refuse it (``dev.tty.legacy_tiocsti``, Linux 6.2) leave no way.
+        By TIOCSTI, tty_ioctl(4).  Kernels that refuse it (``dev.tty.legacy_tiocsti``, Linux 6.2)
+        leave no way.
         """
-        modes = [*self._current] if self._current else []
-        if not modes:
+        if not typed or self._saved is None or self._current is None or not self.is_ours():
             return
+        modes = [*self._current]
         modes[INPUT] &= ~_INPUT_FOLLOWED
         modes[LOCAL] &= ~_LOCAL_FOLLOWED
         self._set(modes)
-        for byte in unread:
+        if self._saved[INPUT] & termios.ICRNL:
+            typed = typed.replace(b"\r", b"\n")  # as it would be, had it been typed a moment later
+        for byte in typed:
             try:
                 fcntl.ioctl(self.fd, termios.TIOCSTI, bytes([byte]))
             except OSError:
