@@ -6,16 +6,18 @@ export PYTHON      ?= /usr/bin/python3
 export TESTS       ?= tests
 export PYTEST_ARGS ?=
 export JOBS        ?= 2
+export SUITES      ?=
 
 # Root's runs share one directory and one test user on this machine (scripts/places.sh): one at a time.
 exclusive := $(if $(filter 0,$(shell id -u)),flock --close /run/venvjail-dev.lock)
 
-.PHONY: help setup lint test demo drill bench clean
+.PHONY: help setup lint test suites demo drill bench clean
 
 help:
 	@echo 'make setup   system packages, a venv, venvjail and its tools installed in it'
 	@echo 'make test    lint, then all tests, as an ordinary user; TESTS= PYTEST_ARGS= JOBS='
 	@echo 'make lint    ruff, mypy, shellcheck'
+	@echo 'make suites  what others wrote, run plain and in the jail: the difference; SUITES="git test_os"'
 	@echo 'make demo    a jailed venv shown at work, every claim checked'
 	@echo 'make drill   malware installed in a plain venv and in a jailed one: what it got'
 	@echo 'make bench   what a jail costs, beside other sandboxes; writes docs/performance.md; QUICK=1'
@@ -29,6 +31,9 @@ lint:
 
 test:
 	@$(exclusive) scripts/test
+
+suites:
+	@$(exclusive) scripts/suites
 
 demo:
 	@$(exclusive) scripts/demo

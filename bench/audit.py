@@ -23,7 +23,6 @@ from fusefs.serve import serve
 from fusefs.view import ViewSettings
 from venvjail.config.sensitive import SENSITIVE
 from venvjail.jail.audit import Recorder
-from venvjail.jail.audit_store import Writer
 from venvjail.jail.programs import Programs
 from venvjail.jail.sensitivity import Sensitivity
 from venvjail.jail.witness import Witness
@@ -41,7 +40,7 @@ async def serve_view(base: Path, ready: int, record: bool) -> None:
     rules = Rules([Rule(b".bashrc", Kind.ALLOW)])
     settings = ViewSettings(os.fsencode(base / "home"), os.fsencode(base / "store"), rules)
     recorder = Recorder(
-        Writer(str(base / "audit.sqlite")),
+        str(base / "audit.sqlite"),
         "/home/alice",
         Programs(Witness().executable),
         Sensitivity(SENSITIVE),

@@ -10,7 +10,7 @@ import enum
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class Verdict(enum.Enum):
@@ -23,8 +23,7 @@ class Verdict(enum.Enum):
     REDIRECTED = "redirected"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One operation and its verdict.
 
     ``operation`` is the name of the FUSE request (``"lookup"``, ``"open"``).  ``path`` is relative

@@ -6,8 +6,8 @@ import enum
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 from fusefs.events import Refused, Verdict
 from fusefs.merged import HomeNode
@@ -36,8 +36,7 @@ class Shown(enum.Enum):
     """Nothing is there, and nothing is hidden."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """What the view shows at ``path``, relative to the home, and by which rule (None: by default).
 
     A walk ends at the first name that is not shown and at a symlink of which more is wanted:

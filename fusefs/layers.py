@@ -102,7 +102,8 @@ def reopen(fd: int, flags: int) -> int:
     """
     kind = stat.S_IFMT(os.fstat(fd).st_mode)
     if kind == stat.S_IFDIR:
-        return os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+        # Not "." below it: that would be a search, and mode 0600 allows to read the names only.
+        return os.open(magic_link(fd), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     if kind != stat.S_IFREG:
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
     return os.open(magic_link(fd), flags & _IO_FLAGS | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 import os
 import stat
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fusefs import layers
 from fusefs.places import Places
@@ -37,8 +37,7 @@ class Shape(enum.Enum):
     """Not at all: it leads to what is explicitly hidden."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where a link leads.
 
     ``text`` is what readlink(2) answers.  For `Shape.TARGET`, ``stat`` describes what is shown,
@@ -53,8 +52,7 @@ class Target:
     fd: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class LinkResolver:
+class LinkResolver(NamedTuple):
     """Resolves symlinks under one set of rules.  ``home`` is an absolute path without symlinks."""
 
     home: bytes

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from fusefs.links import explicitly_hidden
@@ -68,14 +67,16 @@ class HomeNode(Node):
         self.signature: tuple[int, ...] | None = None
 
 
-@dataclass(slots=True)
 class Found:
     """What a name is: attributes by layer, ``None`` where the layer does not count."""
 
-    place: Place
-    lower: os.stat_result | None = None
-    upper: os.stat_result | None = None
-    own_path: bytes | None = None
+    __slots__ = ("lower", "own_path", "place", "upper")
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.lower: os.stat_result | None = None
+        self.upper: os.stat_result | None = None
+        self.own_path: bytes | None = None
 
     @property
     def decides(self) -> os.stat_result | None:

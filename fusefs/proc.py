@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass, field
 
 from fusefs import layers
 from fusefs.events import denied, hidden, read_only
@@ -46,18 +45,20 @@ DEFAULT_SYS = frozenset(
 _SELF = frozenset((b"self", b"thread-self"))
 
 
-@dataclass(frozen=True, slots=True)
 class ProcRules:
     """Which entries of /proc can be read: top-level names, and paths below ``sys``."""
 
-    allow: frozenset[bytes] = DEFAULT_PROC
-    sys_allow: frozenset[bytes] = DEFAULT_SYS
-    _sys_ways: frozenset[tuple[bytes, ...]] = field(init=False, repr=False, compare=False)
+    __slots__ = ("_sys_ways", "allow", "sys_allow")
 
-    def __post_init__(self) -> None:
-        allowed = [tuple(path.split(b"/")) for path in self.sys_allow]
-        ways = frozenset(names[:n] for names in allowed for n in range(len(names)))
-        object.__setattr__(self, "_sys_ways", ways)
+    def __init__(
+        self,
+        allow: frozenset[bytes] = DEFAULT_PROC,
+        sys_allow: frozenset[bytes] = DEFAULT_SYS,
+    ) -> None:
+        self.allow = allow
+        self.sys_allow = sys_allow
+        allowed = [tuple(path.split(b"/")) for path in sys_allow]
+        self._sys_ways = frozenset(names[:n] for names in allowed for n in range(len(names)))
 
     def readable(self, names: tuple[bytes, ...]) -> bool:
         """Whether the entry at ``names``, relative to /proc, is shown with its content."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 class Kind(enum.Enum):
@@ -33,8 +33,7 @@ class Kind(enum.Enum):
     """Not shown, whatever the other rules say, and not through a symlink either."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One line of policy.
 
     ``path`` is relative to the home, for example ``b".config/git"``; ``source`` says where it was
@@ -71,23 +70,27 @@ _ACCESS = {
 _STRICTNESS = (Kind.NEVER, Kind.MOUNTPOINT, Kind.HIDE, Kind.ALLOW_RO, Kind.ALLOW)
 
 
-@dataclass(slots=True)
 class _Branch:
     """A name that some rule mentions, with the names below it that rules mention."""
 
-    children: dict[bytes, _Branch] = field(default_factory=dict)
-    rule: Rule | None = None
-    leads_to_mountpoint: bool = False
-    leads_to_visible: bool = False
+    __slots__ = ("children", "leads_to_mountpoint", "leads_to_visible", "rule")
+
+    def __init__(self) -> None:
+        self.children: dict[bytes, _Branch] = {}
+        self.rule: Rule | None = None
+        self.leads_to_mountpoint = False
+        self.leads_to_visible = False
 
 
-@dataclass(frozen=True, slots=True)
 class Position:
     """A place in the home and how it is shown; ``rule`` decided that, ``None``: the default."""
 
-    access: Access
-    rule: Rule | None
-    _branch: _Branch | None = field(default=None, repr=False, compare=False)
+    __slots__ = ("_branch", "access", "rule")
+
+    def __init__(self, access: Access, rule: Rule | None, branch: _Branch | None = None) -> None:
+        self.access = access
+        self.rule = rule
+        self._branch = branch
 
     def child(self, name: bytes) -> Position:
         """The position of ``name``, one component, below this one."""

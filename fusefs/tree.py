@@ -11,7 +11,6 @@ import errno
 import os
 import stat
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from fusefs.events import read_only
@@ -64,8 +63,7 @@ class Opened(NamedTuple):
     unchanged: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """What setattr(2)-like calls change; ``None`` leaves as it is.  ``fd``: the open file's."""
 
     mode: int | None = None

@@ -6,7 +6,7 @@ import errno
 import os
 import resource
 import stat
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fusefs.home import Home
 from fusefs.nodes import ROOT_ID, Node, NodeTable
@@ -17,8 +17,7 @@ from fusefs.tree import Attributes, Entry, Tree
 _RESERVED_DESCRIPTORS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class ViewSettings:
+class ViewSettings(NamedTuple):
     """What a view shows.
 
     ``home`` and ``store`` are absolute host paths of existing directories.  ``never`` are
@@ -28,13 +27,12 @@ class ViewSettings:
 
     home: bytes
     store: bytes
-    rules: Rules = field(default_factory=Rules)
+    rules: Rules = Rules()
     never: tuple[bytes, ...] = ()
-    proc: ProcRules = field(default_factory=ProcRules)
+    proc: ProcRules = ProcRules()
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """How many inodes may keep a descriptor, and how many files and directories may be open.
 
     Each may take two descriptors: an open file has its inode's and its own, an open directory one

@@ -11,8 +11,8 @@ import re
 import stat
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from venvjail.atomic import open_directory, write_at
 from venvjail.layout import VenvPaths
@@ -56,7 +56,7 @@ try:
     from venvjail.entry import main
 except ImportError as error:
     sys.stderr.write(f"venvjail: cannot start the jail ({{error}}): install venvjail again, "
-                     f"then run: python -m venvjail --upgrade {{venv!a}}\\n")
+                     f"then run: venvjail --upgrade {{venv!a}}\\n")
     raise SystemExit(125)
 except KeyboardInterrupt:
     raise SystemExit(130)
@@ -98,13 +98,12 @@ def new_shell_text(entry: str) -> bytes:
 # and is there again when the new one ends. Arguments are ignored.
 /bin/sh -c 'test -x "$1" && exec "$1"
 echo "venvjail: $1 is missing: if the venv was moved," \\
-    "move it back or make it anew: python -m venvjail --clear VENV" >&2
+    "move it back or make it anew: venvjail --clear VENV" >&2
 exit 125' venvjail %b
 """ % shell_word(os.fsencode(entry))
 
 
-@dataclass(frozen=True)
-class Changes:
+class Changes(NamedTuple):
     """What a sync did to ``venv/bin``."""
 
     added: tuple[bytes, ...] = ()
@@ -113,8 +112,7 @@ class Changes:
     refused: int = 0
 
 
-@dataclass(frozen=True)
-class _Commands:
+class _Commands(NamedTuple):
     """The real bin as read once."""
 
     names: frozenset[bytes]

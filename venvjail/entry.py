@@ -153,7 +153,7 @@ def _command_name(paths: VenvPaths, script: str) -> str:
         if not _same_file(real, expected):
             raise JailError(
                 f"{script} belongs to the venv {paths.env}, which was moved, renamed or copied; "
-                f"move it back or make it anew: python -m venvjail --clear VENV"
+                f"move it back or make it anew: venvjail --clear VENV"
             )
     return name
 

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
     from collections.abc import Callable, Sequence
+    from typing import NoReturn
 
     from venvjail.entry import Command, Environment
     from venvjail.streams import Redirected
@@ -65,7 +66,7 @@ class Start:
     ``redirected`` are those of its streams that have to be opened anew in the jail.
     """
 
-    __slots__ = ("_redirected", "answer", "caller", "command", "paths")
+    __slots__ = ("answer", "caller", "command", "paths", "redirected")
 
     def __init__(
         self,
@@ -78,7 +79,7 @@ class Start:
         self.command = command
         self.answer = answer
         self.caller = job.Caller()
-        self._redirected = redirected
+        self.redirected = redirected
 
     def terminal(self) -> tuple[int, list[int]] | None:
         """The terminal in the caller's reach, opened anew; and the standard streams at one.
@@ -106,14 +107,14 @@ class Start:
         """Join the jail."""
         imports.end()
         _enter(self.paths, self.answer.namespaces)
-        if self._redirected is not None:
-            self._redirected.reopen()
+        if self.redirected is not None:
+            self.redirected.reopen()
 
     def fork(self, begin: "Callable[[], None] | None" = None) -> int:
         """Start the command, which calls ``begin`` first; its pid."""
         child = _fork(self.paths)
         if child == 0:
-            _become(self.command, self.answer, self.caller, begin)
+            _become(self, begin)
         syscalls.clear_capability_sets()
         for fd, _ in self.answer.namespaces:
             posix.close(fd)
@@ -121,8 +122,8 @@ class Start:
 
     def end(self) -> None:
         """The command has ended: leave the caller's files as it would have."""
-        if self._redirected is not None:
-            self._redirected.give_back()
+        if self.redirected is not None:
+            self.redirected.give_back()
 
 
 def _stand_in(start: Start) -> int:
@@ -188,10 +189,12 @@ def _apply_environment(paths: VenvPaths, environment: "Environment", answer: Ans
     environment.update(answer.assign)
 
 
-def _become(
-    command: "Command", answer: Answer, caller: job.Caller, begin: "Callable[[], None] | None"
-) -> None:
-    """In the child, all namespaces joined: confine this process and run the command in it."""
+def _become(start: Start, begin: "Callable[[], None] | None") -> "NoReturn":
+    """In the child, all namespaces joined: confine this process and run the command in it.
+
+    ``begin`` is called first.  Without it the command stays in the caller's session.
+    """
+    command, answer = start.command, start.answer
     try:
         if begin is not None:
             begin()
@@ -204,11 +207,13 @@ def _become(
             syscalls.limit_processes(answer.processes)
         if answer.ruleset is not None:
             syscalls.landlock_restrict_self(*answer.ruleset)
+            if start.redirected is not None:
+                start.redirected.check()
         # Last of all credential changes: they clear it (prctl(2)).
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
-        if caller.entry_is_gone():
+        if start.caller.entry_is_gone():
             posix._exit(EXIT_NO_JAIL)
-        caller.restore_signals()
+        start.caller.restore_signals()
         if answer.filter:
             syscalls.install_filter(answer.filter)
         elif begin is None:

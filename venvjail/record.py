@@ -123,13 +123,11 @@ def _check_private(fd: int, path: str) -> None:
 
 
 def _not_ours(env_dir: str) -> UserError:
-    return UserError(
-        f"{env_dir}: is not a venvjail environment; create one with: python -m venvjail ENV_DIR"
-    )
+    return UserError(f"{env_dir}: is not a venvjail environment; create one with: venvjail ENV_DIR")
 
 
 def _again(option: str, env_dir: str) -> str:
-    return f"python -m venvjail {option} {shlex.quote(env_dir)}"
+    return f"venvjail {option} {shlex.quote(env_dir)}"
 
 
 def _parse(env_dir: str, raw: bytes) -> Record:

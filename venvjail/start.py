@@ -130,7 +130,7 @@ def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
     except OSError as error:
         line = (
             f"E{EXIT_NO_JAIL}cannot start {record.python}: {error.strerror}; venvjail was "
-            f"installed there: install it again, then: python -m venvjail --upgrade {paths.env}"
+            f"installed there: install it again, then: venvjail --upgrade {paths.env}"
         )
         os.write(ready, os.fsencode(line))
         sys.exit(1)

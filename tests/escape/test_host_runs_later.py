@@ -19,6 +19,7 @@ GUARDED = (
     ".git",
     ".git/config",
     ".git/hooks/pre-commit",
+    ".gitincluded",
     ".husky",
     ".husky/pre-commit",
     ".vscode",
@@ -36,6 +37,7 @@ GUARDED = (
     "libs/nested/.git/config",
     "libs/symlinked/.git",
     "libs/worktree/.git",
+    "libs/worktree/.husky",
 )
 #: By path below the venv.
 OWN = (
@@ -71,6 +73,9 @@ def furnish(home: FakeHome) -> None:
     home.check(["git", "init", "--quiet", "--bare", project / "libs/mirror"])
     home.check(["git", "worktree", "add", "--quiet", project / "libs/worktree"])
     home.check(["git", "config", "core.hooksPath", ".husky/_"])
+    home.write("work/proj/libs/worktree/.husky/_/pre-commit", "the user's\n")
+    home.check(["git", "config", "include.path", "../.gitincluded"])
+    home.write("work/proj/.gitincluded", "[core]\n\tfsmonitor = false\n")
     home.check(["/usr/bin/python3", "-m", "venv", "--without-pip", project / "envs/deep/plain"])
     (project / "envs/linked").symlink_to(home.root / "elsewhere/plain")
     JailedVenv(home, "envs/other")

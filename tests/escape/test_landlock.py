@@ -141,6 +141,26 @@ class TestGuardedStdin:
         assert done.stderr.startswith(b"venvjail: descriptor 0 is of a venv's state")
         assert config.read_text(encoding="utf-8") == before
 
+    def test_the_hosts_own_bin(self, jail: JailedVenv) -> None:
+        """In the jail another directory is at its path; Landlock knows it as a part of the venv."""
+        entry = jail.bin / "python"
+        before = entry.read_bytes()
+        argv = [entry, "-c", CHANGE]
+        with entry.open("rb") as stdin:
+            done = subprocess.run(argv, env=jail.home.env, stdin=stdin, capture_output=True)
+        assert done.returncode == 125
+        assert b"which the jail hides and could write to" in done.stderr
+        assert done.stdout == b""
+        assert entry.read_bytes() == before
+
+    def test_control_of_that(self, jail: JailedVenv) -> None:
+        """A file of the venv that the jail shows is the jail's to write to."""
+        file = jail.env / "pip.conf"
+        file.write_text("[global]\n")
+        assert run_redirected(jail.home, [jail.bin / "python", "-c", CHANGE], stdin=file) == (
+            "done\n" * 3
+        )
+
     @pytest.mark.parametrize("where", ["guarded", "project", "hidden"])
     def test_caller_reads_on_where_the_command_stopped(
         self, jail: JailedVenv, guarded: Path, where: str

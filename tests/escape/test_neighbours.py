@@ -117,6 +117,30 @@ def test_what_is_above_a_project_in_a_writable_directory_stays(home: FakeHome) -
         assert venv.run(["rm", venv.paths.pyvenv_cfg]).returncode != 0
 
 
+def test_a_project_exchanged_for_a_symlink_by_another_jail(home: FakeHome) -> None:
+    """The venv is elsewhere, so that the jail whose project has this one's knows nothing of it."""
+    app = home.root / "work/app"
+    app.mkdir()
+    around = ("--without-pip", "--project", str(home.root / "work"))
+    within = ("--without-pip", "--project", str(app))
+    with (
+        JailedVenv(home, options=around) as attacker,
+        JailedVenv(home, home.root / "envs/app", options=within) as victim,
+    ):
+        write = "import sys; open(sys.argv[1], 'w').close()"
+        victim.python(write, app / "own")
+        victim.stop()
+        attacker.check(["mv", app, home.root / "work/moved"])
+        attacker.check(["ln", "-s", home.root / ".ssh", app])
+        stolen = home.root / ".ssh/stolen"
+        done = home.run([victim.bin / "python", "-c", write, stolen], cwd=home.root)
+        assert done.returncode == 2
+        assert f"{app} is a symlink of yours, which a jail may have made" in done.stderr
+        assert not stolen.exists()
+        home.check(["/usr/bin/python3", "-c", write, app / "stolen"])
+        assert stolen.exists()
+
+
 def test_launchers_of_other_venvs_are_guarded_too(home: FakeHome) -> None:
     # Installed from its sources, in a project that another venv's jail writes to.
     sources = home.project / "tools/src"

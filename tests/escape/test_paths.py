@@ -1,6 +1,7 @@
 """Other ways to the same place: ESCAPES 8, 17, 18 and 28."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from tests.support.attempts import DONE, all_end, in_jail, on_host
 from tests.support.home import SECRET, FakeHome
-from tests.support.jail import JailedVenv
+from tests.support.jail import VENVJAIL, JailedVenv
 from tests.support.requirements import require
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -57,6 +58,20 @@ def test_a_symlink_to_the_home_and_one_into_it(jail: JailedVenv, tmp_path: Path)
     paths = [tmp_path / "home/.ssh/id_rsa", tmp_path / "key"]
     assert all_end(on_host(jail.home, "read", paths), DONE)
     assert all_end(in_jail(jail, "read", paths), "ENOENT")
+
+
+def test_snapshots_of_what_is_above_the_home(home: FakeHome) -> None:
+    """As file systems have them, in directories that they need not list."""
+    kept = [home.root.parent / ".zfs/snapshot/daily", home.root.parent / ".snapshot/hourly.0"]
+    for snapshot in kept:
+        shutil.copytree(home.root / ".ssh", snapshot / home.root.name / ".ssh")
+    keys = [snapshot / home.root.name / ".ssh/id_rsa" for snapshot in kept]
+    with JailedVenv(home) as venv:
+        assert all_end(on_host(home, "read", keys), DONE)
+        assert all_end(in_jail(venv, "read", keys), "EACCES")
+        assert all_end(in_jail(venv, "enlist", [key.parents[3] for key in keys]), "EACCES")
+        explained = home.check([*VENVJAIL, "explain", "venv", keys[0]])
+        assert "snapshots that hold your home" in explained
 
 
 #: Mounts the home, the directory above it, and the whole root once more; runs the rest.

@@ -163,6 +163,41 @@ def test_ptrace_on_init(jail: JailedVenv) -> None:
     assert jail.python(PTRACE) == "done EPERM"
 
 
+SIGNAL_INIT = """
+import os, signal
+for number in sorted({*signal.valid_signals(), *range(1, 65)}):
+    try:
+        os.kill(1, number)
+    except OSError as error:
+        print(number, error.strerror)
+print("sent")
+"""
+
+
+def test_signals_do_not_end_init(jail: JailedVenv) -> None:
+    """Of one command, they would end all others with the jail."""
+    jail.python("pass")
+    before = jail.status
+    with subprocess.Popen(
+        [jail.bin / "python", "-c", "input()"],
+        env=jail.home.env,
+        stdin=subprocess.PIPE,
+    ) as other:
+        assert jail.python(SIGNAL_INIT) == "sent"
+        assert jail.python("print('alive')") == "alive"
+        other.communicate(b"\n", timeout=30)
+        assert other.returncode == 0
+    after = jail.status
+    assert before is not None
+    assert after is not None
+    assert after.init == before.init
+
+
+def test_control_signals_end_a_program(shared_home: FakeHome) -> None:
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('alive')"
+    assert shared_home.run([SYSTEM_PYTHON, "-c", code]).returncode == -signal.SIGINT
+
+
 #: CVE-2019-5736: keeps a program's file by its running process, and writes once nothing runs it.
 REWRITE = """
 import errno, os, subprocess, sys

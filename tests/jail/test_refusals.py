@@ -94,12 +94,12 @@ def test_a_venv_that_is_elsewhere_now(own_jail: JailedVenv, how: str) -> None:
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (b"", "is damaged; run: python -m venvjail --upgrade "),
-        (b"{", "is damaged; run: python -m venvjail --upgrade "),
-        (b"[]", "is damaged; run: python -m venvjail --upgrade "),
-        (b'{"version": 1}', "is damaged; run: python -m venvjail --upgrade "),
-        (b"\xff\xfe", "is damaged; run: python -m venvjail --upgrade "),
-        (b"[" * 100_000, "is damaged; run: python -m venvjail --upgrade "),
+        (b"", "is damaged; run: venvjail --upgrade "),
+        (b"{", "is damaged; run: venvjail --upgrade "),
+        (b"[]", "is damaged; run: venvjail --upgrade "),
+        (b'{"version": 1}', "is damaged; run: venvjail --upgrade "),
+        (b"\xff\xfe", "is damaged; run: venvjail --upgrade "),
+        (b"[" * 100_000, "is damaged; run: venvjail --upgrade "),
         (b'{"version": 99}', "was made by a newer venvjail (layout 99, this one knows 1); upgrade"),
     ],
 )
@@ -123,9 +123,7 @@ def test_a_venv_without_its_record(jail: JailedVenv) -> None:
         line = refused(jail, status=2)
     finally:
         aside.rename(record)
-    assert line == (
-        f"{jail.env}: was not created completely; run: python -m venvjail --clear {jail.env}"
-    )
+    assert line == (f"{jail.env}: was not created completely; run: venvjail --clear {jail.env}")
 
 
 def test_an_upgrade_mends_a_damaged_record(own_jail: JailedVenv) -> None:
@@ -141,7 +139,7 @@ def test_an_interpreter_that_is_gone(jail: JailedVenv) -> None:
     with replaced(jail.paths.record, json.dumps(record).encode()):
         line = refused(jail)
     assert line.startswith("cannot start /nowhere/bin/python: No such file or directory; ")
-    assert line.endswith(f"python -m venvjail --upgrade {jail.env}")
+    assert line.endswith(f"venvjail --upgrade {jail.env}")
 
 
 # -- the config ----------------------------------------------------------------------------

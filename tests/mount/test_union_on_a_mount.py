@@ -143,3 +143,14 @@ def test_proc_passes_what_is_allowed(view: MountedView) -> None:
     assert os.readlink(view.proc / "mounts") == "self/mounts"
     assert not (view.proc / "self").exists()
     assert not (view.proc / str(os.getpid())).exists()
+
+
+def test_a_directory_that_can_be_read_and_not_searched(view: MountedView, tmp_path: Path) -> None:
+    def listed_and_searched(top: Path) -> tuple[list[str], int]:
+        directory = top / "unsearchable"
+        directory.mkdir(mode=0o600)
+        with pytest.raises(PermissionError) as refused:
+            (directory / "name").stat()
+        return os.listdir(directory), refused.value.errno
+
+    assert listed_and_searched(view.home) == listed_and_searched(tmp_path)

@@ -42,6 +42,12 @@ def test_names_at_any_depth_and_paths_at_their_place(top: Path) -> None:
     assert found(top, "deploy/key") == {"a/b/.git", "a/.envrc", ".hg", "deploy/key"}
 
 
+def test_names_in_any_case(top: Path) -> None:
+    """On a file system, or in a directory, that makes no difference, git finds them."""
+    make(top, "a/.GIT/", "a/.Envrc", "b/.Deploy", "c/.gitx")
+    assert found(top, ".DEPLOY") == {"a/.GIT", "a/.Envrc", "b/.Deploy"}
+
+
 def test_links_are_guarded_themselves(top: Path) -> None:
     make(top, "real/", "py/pyvenv.cfg")
     (top / ".git").symlink_to("real")
@@ -142,3 +148,31 @@ def test_other_venvs_are_hidden_where_they_keep_their_state(top: Path) -> None:
     assert result.read_only == {f"{top}/{name}" for name in ("one", "two", "plain")}
     expected = ("one/.venvjail", "one/home", "two/.venvjail")
     assert result.hidden == {f"{top}/{name}" for name in expected}
+
+
+def test_what_a_repositorys_config_names(top: Path) -> None:
+    make(top, "sub/.git/", "sub/hooks/", "sub/one", "sub/deep/two", "sub/deep/three", "outside")
+    text = "[core]\n hooksPath = hooks # x\n[include]\n path = ../one\n path = ../../outside\n"
+    (top / "sub/.git/config").write_text(text + ' path = "../missing"\n')
+    (top / "sub/one").write_text('[includeIf "x"]\n\tPATH = deep/two\n[include]path=deep/three\n')
+    assert found(top) == {"sub/.git", "sub/hooks", "sub/one", "sub/deep/two", "sub/deep/three"}
+
+
+def test_a_linked_worktree_has_the_config_of_its_main_one(top: Path) -> None:
+    make(top, "main/.git/worktrees/w/", "linked/hooks/", "linked/.git")
+    (top / "main/.git/config").write_text("[core]\n\thookspath = hooks\n")
+    (top / "main/.git/worktrees/w/commondir").write_text("../..\n")
+    (top / "linked/.git").write_text(f"gitdir: {top}/main/.git/worktrees/w\n")
+    assert found(top) == {"main/.git", "linked/.git", "linked/hooks"}
+
+
+def test_hostile_configs(top: Path) -> None:
+    make(top, "directory/.git/config/", "fifo/.git/", "nul/.git/", "pointer/.git", "loop/.git/")
+    os.mkfifo(top / "fifo/.git/config")
+    (top / "nul/.git/config").write_bytes(b"hookspath = a\0b\npath = \0\npath = \xff/x\n")
+    (top / "pointer/.git").write_bytes(b"gitdir: a\0b\n")
+    (top / "loop/.git/config").write_text("".join(f"path = ../{n}\n" for n in range(100)))
+    for number in range(100):
+        (top / f"loop/{number}").write_text(f"path = {number}\npath = {(number + 1) % 100}\n")
+    every = {f"{name}/.git" for name in ("directory", "fifo", "nul", "pointer", "loop")}
+    assert every <= found(top) <= every | {f"loop/{number}" for number in range(100)}

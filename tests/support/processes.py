@@ -61,6 +61,17 @@ def stop_jails(below: Path) -> list[str]:
     return [repr(process) for process in survivors]
 
 
+def pid_of(program: str) -> int:
+    """The one process of ours whose command line ends with ``program``."""
+    (pid,) = (pid for pid in _pids() if _title(pid).endswith(program) and _is_readable(pid))
+    return pid
+
+
+def _is_readable(pid: int) -> bool:
+    """Whether the process may be looked into: an entry, whose command line is alike, may not."""
+    return os.access(f"/proc/{pid}/fd/0", os.R_OK)
+
+
 def _supervisors(below: Path) -> Iterator[Process]:
     for pid in _pids():
         if _title(pid).startswith(f"venvjail: supervisor {below}/"):

@@ -10,7 +10,7 @@ from types import TracebackType
 
 import pexpect
 
-from tests.support.processes import Process
+from tests.support.processes import Process, pid_of
 from tests.support.waiting import eventually
 
 #: Seconds until what should be on the screen has to be there; a jail may have to start first.
@@ -101,14 +101,19 @@ class Terminal:
         """Change the size of the window."""
         self.child.setwinsize(rows, columns)
 
-    def wait_for_lines(self) -> None:
-        """Poll until the terminal takes lines: what is typed while a shell edits is the shell's.
+    def wait_for_lines(self, program: str) -> None:
+        """Poll until the terminal of the process whose command line has ``program`` takes lines.
 
-        A carriage return typed sooner stays one, and ends no line for the command.
+        What is typed while a shell edits is the shell's.  A carriage return typed sooner stays one,
+        and ends no line for the command.
         """
 
         def in_line_mode() -> bool:
-            input_flags, _, _, local_flags, *_ = termios.tcgetattr(self.child.child_fd)
+            fd = os.open(f"/proc/{pid_of(program)}/fd/0", os.O_RDWR | os.O_NOCTTY)
+            try:
+                input_flags, _, _, local_flags, *_ = termios.tcgetattr(fd)
+            finally:
+                os.close(fd)
             return bool(input_flags & termios.ICRNL and local_flags & termios.ICANON)
 
         self.wait_for(in_line_mode, "the terminal is in line mode")

@@ -14,8 +14,9 @@ from venvjail.config.sensitive import SENSITIVE
 from venvjail.errors import UserError
 from venvjail.jail import audit_store
 from venvjail.jail.audit import Recorder
-from venvjail.jail.audit_store import Reader, Refusal, Writer
+from venvjail.jail.audit_store import Reader, Writer
 from venvjail.jail.programs import Program, Programs, ancestors, text
+from venvjail.jail.refusal import Refusal
 from venvjail.jail.sensitivity import Sensitivity
 
 HOME = "/home/alice"
@@ -46,7 +47,7 @@ def heard() -> Heard:
 @pytest.fixture
 def recorder(database: str, heard: Heard) -> Iterator[Recorder]:
     programs = Programs(lambda _pid: "/usr/bin/prog")
-    made = Recorder(Writer(database), HOME, programs, Sensitivity(SENSITIVE), heard)
+    made = Recorder(database, HOME, programs, Sensitivity(SENSITIVE), heard)
     yield made
     made.close()
 
@@ -161,8 +162,19 @@ def test_a_database_of_another_layout(database: str) -> None:
         old.execute("CREATE TABLE refusal (exe TEXT)")
     old.close()
     assert audit_store.read(database) == []
-    Writer(database).close()
-    assert audit_store.read(database) == []
+    writer = Writer(database)
+    writer.write([_refusal("/x", "", last=1.0)])
+    writer.close()
+    assert [row.path for row in audit_store.read(database)] == ["/x"]
+
+
+def test_what_cannot_be_written_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "directory").mkdir()
+    writer = Writer(str(tmp_path / "directory"))
+    writer.write([_refusal("/x", "", last=1.0)])
+    writer.close()
+    assert "the audit cannot be written: unable to open" in caplog.text
+    assert (tmp_path / "directory").is_dir(), "not put aside: it is not damaged"
 
 
 def test_clearing(database: str) -> None:

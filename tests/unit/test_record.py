@@ -53,7 +53,7 @@ def test_no_venv_at_all(tmp_path: Path) -> None:
 
 def test_creation_was_interrupted(made: Record) -> None:
     os.unlink(made.venv + "/.venvjail/state.json")
-    with pytest.raises(UserError, match="was not created completely; run: python -m venvjail"):
+    with pytest.raises(UserError, match="was not created completely; run: venvjail --clear"):
         record.load(made.venv)
 
 
@@ -79,7 +79,7 @@ def test_newer_layout(made: Record) -> None:
 )
 def test_unexpected_values(made: Record, values: dict[str, object]) -> None:
     change(made, **values)
-    with pytest.raises(UserError, match=r"state\.json: is damaged; run: python -m venvjail --upg"):
+    with pytest.raises(UserError, match=r"state\.json: is damaged; run: venvjail --upg"):
         record.load(made.venv)
 
 

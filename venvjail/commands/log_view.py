@@ -13,7 +13,8 @@ import click
 from venvjail import client
 from venvjail.commands.columns import lines, terminal_width
 from venvjail.errors import JailError
-from venvjail.jail.audit_store import Reader, Refusal
+from venvjail.jail.audit_store import Reader
+from venvjail.jail.refusal import Refusal
 from venvjail.layout import VenvPaths
 from venvjail.quoting import printable
 

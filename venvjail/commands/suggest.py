@@ -9,9 +9,9 @@ import click
 
 from venvjail.commands import allow
 from venvjail.commands.log_view import Selection, up_to_now
-from venvjail.jail.audit_store import Refusal
 from venvjail.jail.explanation import HIDDEN
 from venvjail.jail.plan import within
+from venvjail.jail.refusal import Refusal
 from venvjail.jail.sight import Sight
 from venvjail.layout import VenvPaths
 from venvjail.quoting import printable, toml_string

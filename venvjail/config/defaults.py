@@ -91,8 +91,10 @@ PROC_ALLOW = (
     "sys/fs/nr_open",
     "sys/fs/pipe-max-size",
     "sys/fs/aio-max-nr",
-    # File watchers (watchdog, watchfiles, node) size themselves by these.
+    # File watchers (watchdog, watchfiles, node) size themselves by these, and the oldest (F_NOTIFY)
+    # take a missing file for a kernel without it.
     "sys/fs/inotify",
+    "sys/fs/dir-notify-enable",
     # OpenSSL and libgcrypt ask whether they must be in FIPS mode.
     "sys/crypto/fips_enabled",
     # Servers: the accept backlog (Go, asyncio servers), ports, whether there is IPv6.

@@ -6,13 +6,12 @@ Decided from names alone; no value of a caller's variable ever comes here.
 import fnmatch
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from venvjail.config.model import Environment, Item
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What an entry does to its environment: remove ``withheld``, then set ``assign``."""
 
     withheld: tuple[str, ...]

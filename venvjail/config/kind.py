@@ -5,8 +5,7 @@ files, sections or lists.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from venvjail.config.model import Origin
 from venvjail.quoting import toml_string
@@ -25,20 +24,19 @@ class UnfitError(Exception):
         self.expected = expected
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What reading a value needs beside the value: where it stands, and the user's home."""
 
     origin: Origin
     home: str
 
 
-@dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
     """A kind of value: how a person calls it (``expected``), and how it is read."""
 
-    expected: str
-    read: Callable[[object, Context], T]
+    def __init__(self, expected: str, read: Callable[[object, Context], T]) -> None:
+        self.expected = expected
+        self.read = read
 
 
 def shown(raw: object) -> str:

@@ -5,8 +5,7 @@ venv's file.  Each value carries its `Origin`, so that ``venvjail config`` and `
 can name the file and line behind a verdict.
 """
 
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from venvjail.quoting import printable
 
@@ -17,8 +16,7 @@ NetworkMode = Literal["host", "none", "isolated"]
 TerminalMode = Literal["relay", "shared"]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a value was written: a file and a line (from 1), or ``default`` without a line."""
 
     file: str
@@ -34,8 +32,7 @@ class Origin:
 DEFAULT = Origin("default")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One string of a list: a path, a pattern or a name."""
 
     value: str
@@ -47,16 +44,26 @@ class Item:
         return self.value
 
 
-@dataclass(frozen=True, slots=True)
 class Setting(Generic[T]):
     """A value there is one of: the last file that gives it wins."""
 
-    value: T
-    origin: Origin
+    # Before Python 3.11 a NamedTuple cannot be generic.
+    __slots__ = ("origin", "value")
+
+    def __init__(self, value: T, origin: Origin) -> None:
+        self.value = value
+        self.origin = origin
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Setting):
+            return NotImplemented
+        return (self.value, self.origin) == (other.value, other.origin)
+
+    def __hash__(self) -> int:
+        return hash((self.value, self.origin))
 
 
-@dataclass(frozen=True, slots=True)
-class HomeAllow:
+class HomeAllow(NamedTuple):
     """A path below the home, relative to it, that the jail sees.
 
     ``merge``: new names below it go to the store; ``ro``: nothing can be created below it.
@@ -72,8 +79,7 @@ class HomeAllow:
         return self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """An environment variable given to every command of the jail."""
 
     name: str
@@ -86,8 +92,7 @@ class Assignment:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(NamedTuple):
     """A TCP port of the host's loopback forwarded to a port in the jail."""
 
     host: int
@@ -100,8 +105,7 @@ class Publish:
         return self.host
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(NamedTuple):
     """``[home]``: paths relative to the home; ``hide`` wins over ``allow``."""
 
     allow: tuple[HomeAllow, ...]
@@ -109,16 +113,14 @@ class Home:
     writable: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Filesystem:
+class Filesystem(NamedTuple):
     """``[filesystem]``: absolute paths."""
 
     hide: tuple[Item, ...]
     writable: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """``[project]``: the writable subtree, absolute (None: just the venv), and what to guard in it.
 
     ``protect`` holds paths relative to the project.
@@ -128,29 +130,25 @@ class Project:
     protect: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Proc:
+class Proc(NamedTuple):
     """``[proc]``: paths relative to ``/proc``; a directory stands for all below it."""
 
     allow: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """``[run]``: absolute paths below ``/run``."""
 
     allow: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Dev:
+class Dev(NamedTuple):
     """``[dev]``: absolute glob patterns below ``/dev``."""
 
     allow: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """``[environment]``: patterns of names, whose case is ignored; ``keep`` wins over the rest.
 
     ``only`` is None where no file gives it: everything passes that is not withheld.
@@ -162,24 +160,21 @@ class Environment:
     set: tuple[Assignment, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(NamedTuple):
     """``[network]``."""
 
     mode: Setting[NetworkMode]
     publish: tuple[Publish, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """``[limits]``: a number of processes and threads, bytes of memory; None is no limit."""
 
     processes: Setting[int] | None
     memory: Setting[int] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Jail:
+class Jail(NamedTuple):
     """``[jail]``: ``linger`` in seconds."""
 
     linger: Setting[float]
@@ -188,16 +183,14 @@ class Jail:
     terminal: Setting[TerminalMode]
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(NamedTuple):
     """``[audit]``: paths relative to the home."""
 
     sensitive: tuple[Item, ...]
     expected: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """The effective configuration: defaults, then the user's file, then the venv's."""
 
     home: Home

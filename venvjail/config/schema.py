@@ -6,8 +6,7 @@ The reader (`venvjail.config.file`), the printed config (`venvjail.config.view`)
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from venvjail.config import defaults
 from venvjail.config import model as config
@@ -25,8 +24,7 @@ class Shape(enum.Enum):
     TABLE = "table of strings"
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key: ``default`` is what `Config` holds without any file, ``example`` is TOML."""
 
     name: str
@@ -37,12 +35,11 @@ class Key:
     meaning: str
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """One section: ``made`` is its class in `venvjail.config.model`, with a field for each key."""
 
     name: str
-    made: type
+    made: type[Any]
     meaning: str
     keys: tuple[Key, ...]
 
@@ -93,7 +90,8 @@ SECTIONS = (
                 paths.HOME_WRITABLE,
                 (),
                 '["data"]',
-                "Shown as it is, and writable: what a jail changes there, it changes for you.",
+                "Shown as it is, and writable: what a jail changes there, it changes for you. "
+                "Without symlinks of yours on the way: a jail may have made them.",
             ),
         ),
     ),
@@ -115,7 +113,7 @@ SECTIONS = (
                 paths.SYSTEM_PATH,
                 (),
                 '["/mnt/scratch"]',
-                "Writable in the jail, beside the project.",
+                "Writable in the jail, beside the project. Without symlinks of yours on the way.",
             ),
         ),
     ),
@@ -130,7 +128,8 @@ SECTIONS = (
                 None,
                 '"/home/alice/proj"',
                 "The writable directory. Recorded in the venv's file when the venv is created; "
-                "without it the venv itself is all that is writable.",
+                "without it the venv itself is all that is writable. Without symlinks of yours "
+                "on the way.",
             ),
             _list(
                 "protect",

@@ -17,11 +17,10 @@ Sources, by the letter that the entries name:
   ``~/.npmrc``, ``.env``, SSH keys, wallets and keystores by name.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Sensitive:
+class Sensitive(NamedTuple):
     """A place in the home, relative to it, with all below it, and what secrets it holds.
 
     ``usual`` names the programs that look there as a matter of course, by the last name of their

@@ -8,8 +8,7 @@ import os
 import re
 import shlex
 import stat
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from venvjail.config import toml
 from venvjail.config.model import Origin
@@ -22,8 +21,7 @@ MAX_BYTES = 1024 * 1024
 _TOML_ERROR = re.compile(r"(?P<wrong>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One config file that was read: its path, what it says, and on which lines."""
 
     file: str

@@ -183,7 +183,7 @@ def _outside_any_venv(executable: str) -> str:
 def _failure(env: str, arguments: tuple[str, ...], status: int, output: bytes) -> UserError:
     lines = output.decode("utf-8", "replace").strip().splitlines()
     last = lines[-1] if lines else "no output"
-    again = f"{env} has no pip yet; then run: python -m venvjail --upgrade {shlex.quote(env)}"
+    again = f"{env} has no pip yet; then run: venvjail --upgrade {shlex.quote(env)}"
     if status == EXIT_NO_JAIL and last.startswith("venvjail: "):
         return JailError(f"{last.removeprefix('venvjail: ')} ({again})")
     command = shlex.join(["python", *arguments])

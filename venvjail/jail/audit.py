@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import trio
 
 from fusefs.events import Event, Verdict
-from venvjail.jail.audit_store import Refusal, Writer
 from venvjail.jail.programs import Programs, text
+from venvjail.jail.refusal import Refusal
 from venvjail.jail.sensitivity import Sensitivity
 
 if TYPE_CHECKING:
     from venvjail.config.sensitive import Sensitive
+    from venvjail.jail.audit_store import Writer
     from venvjail.jail.programs import Program
 
 _BATCH_SECONDS = 0.75
@@ -36,7 +37,7 @@ _Key = tuple[str, str, bytes, str]
 
 
 class Recorder:
-    """Collects events of the view and writes them by ``writer``.
+    """Collects events of the view and writes them to the file ``database``.
 
     ``home`` is the path that the view's ``home/`` has in the jail; ``alarm`` hears of looks for
     sensitive places.
@@ -44,7 +45,7 @@ class Recorder:
 
     def __init__(
         self,
-        writer: Writer,
+        database: str,
         home: str,
         programs: Programs,
         sensitivity: Sensitivity,
@@ -57,7 +58,8 @@ class Recorder:
         self._pending: dict[_Key, Refusal] = {}
         self._waiting = trio.Event()
         self._writing = trio.Lock()
-        self._writer = writer
+        self._database = database
+        self._writer: Writer | None = None
 
     def observe(self, event: Event) -> None:
         """Take note of one event; one about a name that nobody has counts if it is sensitive."""
@@ -120,7 +122,7 @@ class Recorder:
             batch = self._take()
             # Not cancelled half-way, nor left to run: `close` uses the same connection.
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self._writer.write, batch)
+                await trio.to_thread.run_sync(self._write, batch)
 
     def _take(self) -> list[Refusal]:
         self._waiting = trio.Event()
@@ -130,5 +132,15 @@ class Recorder:
 
     def close(self) -> None:
         """Write what is left; no task may be writing any more."""
-        self._writer.write(self._take())
-        self._writer.close()
+        self._write(self._take())
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self, batch: list[Refusal]) -> None:
+        if self._writer is None and batch:
+            # Most jails start without a refusal: not part of what their start waits for.
+            from venvjail.jail.audit_store import Writer
+
+            self._writer = Writer(self._database)
+        if self._writer is not None:
+            self._writer.write(batch)

@@ -14,10 +14,11 @@ import shlex
 import sqlite3
 import urllib.parse
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from venvjail.errors import UserError
+from venvjail.jail.refusal import Refusal
 
 log = logging.getLogger("venvjail.jail.audit")
 
@@ -27,29 +28,6 @@ ROW_LIMIT = 20_000
 _LAYOUT = 2
 _BUSY_SECONDS = 5.0
 _WAL_BYTES = 4 * 1024 * 1024
-
-
-@dataclass
-class Refusal:
-    """What one program was refused, or had redirected, at one path.
-
-    ``pid`` is the last asker's in the jail, ``host_pid`` on the host.  ``sensitive`` says what
-    secrets are there, empty for none; ``on_host`` that the host has the name.  Times are seconds
-    since the epoch.  Undecodable bytes are escapes (``\\xff``).
-    """
-
-    exe: str
-    operation: str
-    path: str
-    verdict: str
-    command: str
-    pid: int
-    host_pid: int
-    sensitive: str
-    on_host: bool
-    count: int
-    first: float
-    last: float
 
 
 _COLUMNS = ", ".join(field.name for field in fields(Refusal))
@@ -90,17 +68,16 @@ DELETE FROM refusal WHERE ({_KEY}) IN (
 
 
 class Writer:
-    """The supervisor's connection.  One thread at a time may use it."""
+    """The supervisor's connection, made when there is something to write.
+
+    One thread at a time may use it.
+    """
 
     def __init__(self, path: str, row_limit: int = ROW_LIMIT) -> None:
+        self._path = path
         self._row_limit = row_limit
         self._untrimmed = row_limit  # the first batch trims: the limit may have been another
-        try:
-            self._database = _create(path)
-        except sqlite3.DatabaseError as error:
-            log.error("%s is damaged (%s): put aside, and begun anew", path, error)
-            _put_aside(path)
-            self._database = _create(path)
+        self._database: sqlite3.Connection | None = None
 
     def write(self, refusals: Iterable[Refusal]) -> None:
         """Add to what is there, in one transaction; a failure is logged, the jail goes on."""
@@ -108,17 +85,30 @@ class Writer:
         rows = [tuple(vars(refusal).values()) for refusal in refusals]
         self._untrimmed += len(rows)
         try:
-            with self._database:
-                self._database.executemany(_UPSERT, rows)
+            with self._connected() as database:
+                database.executemany(_UPSERT, rows)
                 if self._untrimmed > self._row_limit // 10:
-                    self._database.execute(_TRIM, (self._row_limit,))
+                    database.execute(_TRIM, (self._row_limit,))
                     self._untrimmed = 0
         except sqlite3.Error as error:
             log.error("the audit cannot be written: %s", error)
 
     def close(self) -> None:
         """Also folds the write-ahead log into the database."""
-        self._database.close()
+        if self._database is not None:
+            self._database.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._database is None:
+            try:
+                self._database = _create(self._path)
+            except sqlite3.OperationalError:
+                raise  # the disk's fault, not the file's
+            except sqlite3.DatabaseError as error:
+                log.error("%s is damaged (%s): put aside, and begun anew", self._path, error)
+                _put_aside(self._path)
+                self._database = _create(self._path)
+        return self._database
 
 
 class Reader:

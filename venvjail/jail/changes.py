@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable
+from importlib.machinery import all_suffixes
 
 from venvjail.atomic import write_file
 from venvjail.errors import UserError
@@ -37,7 +38,7 @@ class Changes:
         self._env = facts.paths.env
         self._config = prepared.config
         self._tops = (*((facts.project,) if facts.project else ()), *facts.writable)
-        self._known = set(prepared.guards.read_only)
+        self._known = prepared.guards.read_only | set(_namesakes(self._tops))
         self._guarded = {path: _identity(path) for path in _covered(facts)}
         self.is_quick = prepared.guards.searched <= QUICK
         """Whether ``appeared`` takes some milliseconds at most."""
@@ -60,10 +61,12 @@ class Changes:
     def appeared(self) -> list[str]:
         """Lines about what a guard would cover and was not there at the last call."""
         try:
-            new = guards.find(self._tops, self._env, self._config).read_only - self._known
+            found = guards.find(self._tops, self._env, self._config)
         except UserError as error:
             self.is_quick = False
             return [str(error)]
+        self.is_quick = found.searched <= QUICK
+        new = found.read_only.union(_namesakes(self._tops)) - self._known
         if not new:
             return []
         self._known |= new
@@ -72,6 +75,15 @@ class Changes:
             f"appeared while the jail ran: {_named(new)}; your own tools may run what is in there, "
             "look at it first"
         ]
+
+
+def _namesakes(tops: Iterable[str]) -> Iterable[str]:
+    """What ``python -m venvjail``, typed in one of ``tops``, would run in our place.
+
+    Python looks in the working directory first; not guarded, since it may be a checkout of ours.
+    """
+    names = [f"venvjail{suffix}" for suffix in ("", *all_suffixes())]
+    return (path for top in tops for name in names if os.path.lexists(path := f"{top}/{name}"))
 
 
 def load_unsaid(paths: VenvPaths) -> list[str]:

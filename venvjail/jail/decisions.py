@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from venvjail.config.model import Config
 from venvjail.jail import policy
@@ -19,8 +19,7 @@ from venvjail.layout import VenvPaths
 from venvjail.record import Record
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """Everything that is decided before the jail exists."""
 
     paths: VenvPaths

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from venvjail.config.model import Config
-from venvjail.config.schema import SECTIONS, Key, Section
+from venvjail.config.schema import SECTIONS, Key, Section, Shape
 from venvjail.config.view import toml_value
 
 #: What is asked for anew each time; all other keys have become mounts, namespaces or filters.
@@ -30,6 +30,8 @@ def changed_keys(started: Config, now: Config) -> list[str]:
 def _values(config: Config, section: Section, key: Key) -> Any:
     """The value without its origin: a line that moved changes nothing."""
     value = getattr(getattr(config, section.name), key.name)
-    if isinstance(value, tuple):
-        return sorted(toml_value(entry) for entry in value)
-    return value if value is None else toml_value(value)
+    if value is None:
+        return None
+    if key.shape is Shape.ONE:
+        return toml_value(value)
+    return sorted(toml_value(entry) for entry in value)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fusefs.rules import Access, Kind, Rules
 
@@ -35,8 +35,7 @@ STORE_DIRECTORIES = (
 )
 
 
-@dataclass(frozen=True)
-class Graft:
+class Graft(NamedTuple):
     """Show ``source`` of the host at ``path``, relative to the home."""
 
     path: str

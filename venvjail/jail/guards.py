@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from venvjail import record
 from venvjail.config.model import Config
@@ -33,20 +32,20 @@ _VENV_NAMES = frozenset({"pyvenv.cfg", ".venvjail"})
 _VENV_PARTS = ("bin", "lib", "lib64", "pyvenv.cfg")
 
 
-@dataclass
 class Guards:
     """What was found below the writable directories; real paths."""
 
-    #: Paths to be read-only, existing ones; a symlink is guarded itself.
-    read_only: set[str] = field(default_factory=set)
-    #: State directories and stores of other venvs.
-    hidden: set[str] = field(default_factory=set)
-    #: Directories that could not be looked into; they have to be read-only too.
-    closed: set[str] = field(default_factory=set)
-    #: Other venvs that venvjail has made.
-    venvs: set[str] = field(default_factory=set)
-    #: How many directories were searched.
-    searched: int = 0
+    def __init__(self) -> None:
+        #: Paths to be read-only, existing ones; a symlink is guarded itself.
+        self.read_only: set[str] = set()
+        #: State directories and stores of other venvs.
+        self.hidden: set[str] = set()
+        #: Directories that could not be looked into; they have to be read-only too.
+        self.closed: set[str] = set()
+        #: Other venvs that venvjail has made.
+        self.venvs: set[str] = set()
+        #: How many directories were searched.
+        self.searched = 0
 
 
 def find(tops: Iterable[str], own_env: str, config: Config) -> Guards:
@@ -78,8 +77,8 @@ def _outermost(tops: Iterable[str]) -> list[str]:
 
 
 def names(config: Config) -> frozenset[str]:
-    """Those of ``[project] protect`` that count wherever they stand."""
-    return frozenset(item.value for item in config.project.protect if "/" not in item.value)
+    """Those of ``[project] protect`` that count wherever they stand, in lower case."""
+    return frozenset(item.value.lower() for item in config.project.protect if "/" not in item.value)
 
 
 def _paths(project: str, config: Config) -> Iterator[str]:
@@ -134,9 +133,10 @@ class _Search:
             self.found.read_only |= {f"{top}/{name}" for name in names.intersection(_VENV_PARTS)}
         deeper = []
         for entry in entries:
-            if entry.name in self._names:
+            # In any case: a jail can make a directory in which ``.GIT`` is ``.git`` (chattr +F).
+            if (name := entry.name.lower()) in self._names:
                 self.found.read_only.add(entry.path)
-                self.found.read_only |= repository.hook_directories(directory, entry.name)
+                self.found.read_only |= repository.named_by_config(directory, name)
             elif entry.path == self._own_env or entry.name in _NOT_SEARCHED:
                 continue
             elif entry.is_dir(follow_symlinks=False):

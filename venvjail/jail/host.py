@@ -11,13 +11,14 @@ import logging
 import os
 import pwd
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from venvjail.config.model import Config
+from venvjail.config.model import Config, Item
 from venvjail.errors import ConfigError, JailError
+from venvjail.jail.elsewhere import mailbox, snapshots
 from venvjail.jail.guards import Guards
+from venvjail.jail.launcher import symlinks_on
 from venvjail.jail.plan import Facts, within
 from venvjail.layout import VenvPaths
 from venvjail.record import Record
@@ -42,6 +43,8 @@ def gather(
     place = project(config, home)
     if os.path.realpath(record.base_prefix) == home:
         raise JailError(f"the Python interpreter's prefix {record.base_prefix} is your home itself")
+    aliases, others = tuple(_aliases(home)), tuple(_other_homes(home))
+    homes = (home, *aliases, *others)
     covered = (home, "/run", "/tmp", "/var/tmp", *((place,) if place else ()))
     return Facts(
         paths=paths,
@@ -49,8 +52,9 @@ def gather(
         home=home,
         tmp=tmp,
         project=place,
-        home_aliases=tuple(_aliases(home)),
-        other_homes=tuple(_other_homes(home)),
+        home_aliases=aliases,
+        other_homes=others,
+        elsewhere=(*dict.fromkeys(p for h in homes for p in snapshots(h)), *mailbox()),
         runtimes=tuple(_runtimes((home, "/run"))),
         guards=tuple(sorted(guarded.read_only | guarded.closed)),
         other_states=tuple(sorted(guarded.hidden)),
@@ -116,7 +120,7 @@ def project(config: Config, home: str) -> str | None:
     item = config.project.path
     if item is None:
         return None
-    path = os.path.realpath(item.value)
+    path = _settled(item, item.value)
     if not os.path.isdir(path):
         raise ConfigError(
             f"{item.origin}: the project {item.value} is not a directory; mend the path"
@@ -141,6 +145,9 @@ def private_tmp(paths: VenvPaths) -> str:
         os.unlink(paths.tmp_link)
     except FileNotFoundError:
         pass
+    # The first start only: the others need not wait for what it imports.
+    import tempfile
+
     tmp = tempfile.mkdtemp(prefix="dirjail-", dir="/tmp")
     if os.path.islink(paths.tmp_link):
         os.unlink(paths.tmp_link)
@@ -152,12 +159,28 @@ def _writable(config: Config, home: str) -> Iterator[str]:
     items = [(item.value, item) for item in config.filesystem.writable]
     items += [(f"{home}/{item.value}", item) for item in config.home.writable]
     for path, item in items:
-        real = os.path.realpath(path)
+        real = _settled(item, path)
         if not os.path.exists(real):
             raise ConfigError(f"{item.origin}: {path} does not exist; make it or remove the entry")
         if within(home, real):
             raise ConfigError(f"{item.origin}: {path} contains your home and cannot be writable")
         yield real
+
+
+def _settled(item: Item, path: str) -> str:
+    """The real path of what a jail may write to.
+
+    Raises ConfigError for a symlink of the user's on the way.  The jail of another venv, whose
+    project this lies in, may have put it there, to have ``~/.ssh`` made writable instead.
+    """
+    real = os.path.realpath(path)
+    for link in symlinks_on(path):
+        if os.lstat(link).st_uid == os.getuid():
+            raise ConfigError(
+                f"{item.origin}: {link} is a symlink of yours, which a jail may have made; "
+                f"if it leads where you want, write {real} instead"
+            )
+    return real
 
 
 def _run_allowed(config: Config) -> Iterator[str]:
@@ -228,8 +251,7 @@ def _aliases(home: str) -> Iterator[str]:
                 yield alias
 
 
-@dataclass(frozen=True)
-class _Mount:
+class _Mount(NamedTuple):
     device: str
     root: str
     point: str

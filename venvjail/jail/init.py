@@ -41,6 +41,8 @@ def run(
     wakeup_read, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    # The kernel keeps from PID 1 what it has no handler for, but Python has one for this.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     descriptors = namespaces if ruleset is None else [*namespaces, ruleset]
     if ruleset is not None:
         syscalls.landlock_restrict_self(ruleset, landlock.restrict_flags())

@@ -17,7 +17,7 @@ import glob
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from venvjail import syscalls
 from venvjail.jail.plan import STANDARD_DEVICES, Facts
@@ -89,8 +89,7 @@ _FOR_FILES = WRITE_FILE | TRUNCATE | IOCTL_DEV | RESOLVE_UNIX
 """What may be allowed for something that is no directory."""
 
 
-@dataclass(frozen=True)
-class Grant:
+class Grant(NamedTuple):
     """The rights ``access`` for ``path`` and all below it."""
 
     path: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from venvjail.errors import JailError
 from venvjail.jail.plan import within
@@ -18,8 +18,7 @@ from venvjail.record import Record
 _MAX_LINKS = 40  # what the kernel follows; path_resolution(7)
 
 
-@dataclass(frozen=True)
-class Launcher:
+class Launcher(NamedTuple):
     """The code of one venv's launcher; absolute paths, as they are used, symlinks and all."""
 
     #: Directories on ``sys.path``: venvjail, fusefs, what they import.

@@ -170,6 +170,7 @@ def _reasons(config: Config, facts: Facts) -> list[tuple[str, str]]:
     ]
     found += [(path, "the jail's own; kept for the venv") for path in facts.temporaries]
     found += [(path, "your other home") for path in facts.other_homes]
+    found += [(path, "your mail, or snapshots that hold your home") for path in facts.elsewhere]
     found += [(path, "a runtime directory of the jail's own") for path in facts.runtimes]
     found += [(f"/dev/{name}", "a device that harms nobody") for name in STANDARD_DEVICES]
     found += [(path, _from_list("dev", config.dev.allow)) for path in facts.devices]

@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _SO_PEERPIDFD = 77  # Linux 6.5; asm-generic/socket.h
 
 
-@dataclass(frozen=True)
-class Peer:
+class Peer(NamedTuple):
     """The process that connected: its pid here, and whether it is trusted to command a jail."""
 
     pid: int

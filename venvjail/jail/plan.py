@@ -10,21 +10,19 @@ host and in the jail unless a step has a separate source.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from venvjail.jail.grafts import Graft
 from venvjail.layout import JAIL_FILES, VenvPaths
 
 
-@dataclass(frozen=True)
-class Root:
+class Root(NamedTuple):
     """A recursive copy of the host's ``/``, read-only, nosuid, nodev, under everything else."""
 
     target: str = "/"
 
 
-@dataclass(frozen=True)
-class Bind:
+class Bind(NamedTuple):
     """Show the host's ``source`` at ``target``."""
 
     source: str
@@ -33,8 +31,7 @@ class Bind:
     devices: bool = False
 
 
-@dataclass(frozen=True)
-class Rebind:
+class Rebind(NamedTuple):
     """Mount a directory or file of the jail onto itself.
 
     Read-only, it guards the path.  Writable, it changes nothing but that the directory becomes a
@@ -45,23 +42,20 @@ class Rebind:
     writable: bool = False
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """Show the subtree ``source`` of the FUSE view at ``target``."""
 
     source: str
     target: str
 
 
-@dataclass(frozen=True)
-class Hide:
+class Hide(NamedTuple):
     """Cover a directory, file or socket with an empty one of mode 000; a missing one is left."""
 
     target: str
 
 
-@dataclass(frozen=True)
-class Tmpfs:
+class Tmpfs(NamedTuple):
     """A fresh tmpfs, writable until a ``Seal``; at most ``size`` percent of the memory."""
 
     target: str
@@ -69,54 +63,47 @@ class Tmpfs:
     size: int = 1
 
 
-@dataclass(frozen=True)
-class Devpts:
+class Devpts(NamedTuple):
     """A devpts instance of the jail's own: no pseudo-terminal of the host can be opened there."""
 
     target: str
 
 
-@dataclass(frozen=True)
-class Queues:
+class Queues(NamedTuple):
     """The POSIX message queues of the jail's IPC namespace; mq_overview(7)."""
 
     target: str
 
 
-@dataclass(frozen=True)
-class Proc:
+class Proc(NamedTuple):
     """The procfs of the jail's PID namespace; the view covers all top-level names but ``allow``."""
 
     target: str
     allow: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Directory:
+class Directory(NamedTuple):
     """A directory on one of our tmpfs."""
 
     target: str
     mode: int = 0o755
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A small read-only file on one of our tmpfs."""
 
     target: str
     content: bytes
 
 
-@dataclass(frozen=True)
-class Symlink:
+class Symlink(NamedTuple):
     """A symlink on one of our tmpfs."""
 
     target: str
     points_to: str
 
 
-@dataclass(frozen=True)
-class Seal:
+class Seal(NamedTuple):
     """Make the mount at ``target`` read-only, now that it is populated."""
 
     target: str
@@ -140,8 +127,11 @@ Step = (
 Plan = tuple[Step, ...]
 
 
-@dataclass(frozen=True)
-class Facts:
+#: Of immutable facts.
+_NO_FILES: Mapping[str, bytes] = {}
+
+
+class Facts(NamedTuple):
     """What the plan needs to know of the host; gathered by ``host.gather``."""
 
     paths: VenvPaths
@@ -156,6 +146,8 @@ class Facts:
     """Other paths at which a mount shows the home."""
     other_homes: tuple[str, ...] = ()
     """The account's home in the user database, where ``$HOME`` differs from it."""
+    elsewhere: tuple[str, ...] = ()
+    """Snapshots that hold the home as it was, and the account's mail."""
     runtimes: tuple[str, ...] = ()
     """The session's runtime directory, where that is not ``/run/user/UID``."""
     guards: tuple[str, ...] = ()
@@ -175,7 +167,7 @@ class Facts:
     devices: tuple[str, ...] = ()
     """Device nodes, and directories of them, to show besides the standard ones."""
     temporaries: tuple[str, ...] = ("/tmp", "/var/tmp")
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, bytes] = _NO_FILES
     """Files for ``/run/venvjail``, by relative path."""
 
 
@@ -211,7 +203,7 @@ def make_plan(facts: Facts, proc_allow: frozenset[str]) -> Plan:
             Bind(graft.source, f"{facts.home}/{graft.path}", graft.writable)
             for graft in facts.grafts
         ),
-        *(Hide(path) for path in facts.hide),
+        *(Hide(path) for path in (*facts.hide, *facts.elsewhere)),
         *(Bind(path, path, writable=True) for path in facts.writable),
         *_project(facts),
         *(Hide(socket) for socket in facts.sockets),

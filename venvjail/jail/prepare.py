@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 
 from venvjail.config import file as configfile
 from venvjail.config.model import Config
@@ -50,7 +49,7 @@ def prepare(paths: VenvPaths) -> Prepared:
         placeholders.abandon(held)
         raise
     rules = policy.home_rules(config, facts, record)
-    facts = replace(facts, grafts=tuple(grafts.find(rules, home, paths.store)))
+    facts = facts._replace(grafts=tuple(grafts.find(rules, home, paths.store)))
     confined = walls.decide(facts, config)
     return Prepared(paths, record, config, config_files, facts, found, confined, list(held))
 

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _FRESH_SECONDS = 0.01
 _SAME_SECONDS = 0.25
@@ -24,8 +25,7 @@ UNKNOWN = "?"
 """In place of an executable or command line that cannot be read: the process has ended."""
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(NamedTuple):
     """What a process runs; ``jail_pid`` is its pid in the jail, ``pid`` on the host, 0 for none."""
 
     exe: str

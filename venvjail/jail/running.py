@@ -11,7 +11,6 @@ from venvjail.config.model import Config
 from venvjail.jail import binwatch
 from venvjail.jail.alarms import Alarms
 from venvjail.jail.audit import Recorder
-from venvjail.jail.audit_store import Writer
 from venvjail.jail.changes import Changes, load_unsaid
 from venvjail.jail.channel import COUNT
 from venvjail.jail.decisions import Prepared
@@ -58,7 +57,7 @@ class Jail:
         """A jail that is about to be built; it is not ``live`` yet."""
         alarms = Alarms(prepared.paths.env)
         recorder = Recorder(
-            Writer(prepared.paths.audit),
+            prepared.paths.audit,
             prepared.facts.home,
             Programs(witness.executable),
             Sensitivity.of(prepared.config),

@@ -11,7 +11,7 @@ import os
 import struct
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from venvjail.jail.seccomp_policy import AnyBit, NoneOf, OneOf, Rule, Test, rules
 from venvjail.jail.syscall_numbers import LAST_KNOWN, Machine, number
@@ -47,8 +47,7 @@ _ENOSYS = 38
 _SKIPPED = 0xFFFFFFFF
 
 
-@dataclass(frozen=True)
-class _Instruction:
+class _Instruction(NamedTuple):
     """One ``struct sock_filter``: the jumps count the instructions to skip."""
 
     code: int
@@ -142,8 +141,7 @@ def _rule(rule: Rule) -> _Code:
     code = [instruction for test in rule.when for instruction in _test(test)]
     code.append(_fail(rule.errno))
     return [
-        replace(
-            instruction,
+        instruction._replace(
             if_true=_resolve(instruction.if_true, index, len(code)),
             if_false=_resolve(instruction.if_false, index, len(code)),
         )

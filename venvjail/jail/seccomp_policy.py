@@ -15,27 +15,24 @@ Borrowed from, and worth comparing with: flatpak ``common/flatpak-run.c``, syste
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class AnyBit:
+class AnyBit(NamedTuple):
     """The argument has at least one bit of ``mask``."""
 
     argument: int
     mask: int
 
 
-@dataclass(frozen=True)
-class OneOf:
+class OneOf(NamedTuple):
     """The argument is one of ``values``."""
 
     argument: int
     values: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class NoneOf:
+class NoneOf(NamedTuple):
     """The argument is none of ``values``."""
 
     argument: int
@@ -50,8 +47,7 @@ be passed with junk in the upper half (CVE-2019-10063).
 """
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """The calls in ``names`` fail with ``errno`` when all tests in ``when`` hold."""
 
     names: tuple[str, ...]
@@ -64,6 +60,9 @@ class Rule:
 TIOCSTI = 0x5412
 TIOCLINUX = 0x541C
 TIOCSETD = 0x5423
+
+# linux/btrfs.h: BTRFS_IOC_SNAP_CREATE, SUBVOL_CREATE, and _V2 of both
+BTRFS_SUBVOLUMES = (0x50009401, 0x5000940E, 0x50009417, 0x50009418)
 
 F_SETLEASE = 1024  # linux/fcntl.h
 
@@ -95,6 +94,14 @@ _ALWAYS = (
         "TIOCSTI types into the caller's terminal (CVE-2017-5226), so does TIOCLINUX on a console "
         "(CVE-2023-28100); TIOCSETD loads line disciplines (CVE-2017-2636)",
         (OneOf(1, (TIOCSTI, TIOCLINUX, TIOCSETD)),),
+    ),
+    Rule(
+        ("ioctl",),
+        errno.EPERM,
+        "a snapshot has what mounts cover, the state of the venv in one of the project; and before "
+        "Linux 6.7 (commit a8892fd71933) any file led to one of the whole subvolume, the home with "
+        "all its secrets; venvjail remove could not delete subvolumes",
+        (OneOf(1, BTRFS_SUBVOLUMES),),
     ),
     _set_id(("openat",), 3, AnyBit(2, _CREATES)),
     _set_id(("open",), 2, AnyBit(1, _CREATES)),

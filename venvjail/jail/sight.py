@@ -38,7 +38,7 @@ class Sight:
         rules = policy.home_rules(config, facts, record)
         found = tuple(grafts.find(rules, facts.home, facts.paths.store))
         self.config = config
-        self.facts = replace(facts, grafts=found)
+        self.facts = facts._replace(grafts=found)
         allow = frozenset(os.fsdecode(name) for name in policy.proc_rules(config).allow)
         self.mounts = Mounts(config, self.facts, make_plan(self.facts, allow))
         self.sensitivity = Sensitivity.of(config)

@@ -6,7 +6,7 @@ Decided before the jail is built, handed to its init, and by the supervisor to e
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from venvjail.config.model import Config
 from venvjail.jail import landlock
@@ -15,8 +15,7 @@ from venvjail.jail.plan import Facts
 log = logging.getLogger("venvjail.jail.walls")
 
 
-@dataclass(frozen=True)
-class Walls:
+class Walls(NamedTuple):
     """``grants`` is None where the kernel has no Landlock, ``filter`` where we have no filter."""
 
     grants: tuple[landlock.Grant, ...] | None

@@ -1,0 +1,58 @@
+"""stress-ng's stressors of file systems: for what they verify, not for how fast they are."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from functools import partial
+from pathlib import Path
+
+from tests.suites.compare import Outcomes, Trial
+from tests.suites.subject import Subject
+
+_SECONDS = 2
+# Gigabytes by default, where megabytes take the same ways through the file system.
+_SIZES = {
+    "copy-file": "8m",
+    "fallocate": "16m",
+    "fiemap": "16m",
+    "hdd": "16m",
+    "iomix": "16m",
+    "sync-file": "16m",
+}
+#: stress-ng(1), EXIT STATUS.
+_STATUS = {2: "failed", 3: "skipped", 4: "skipped"}
+# Said with status 0.
+_SKIPPED = re.compile("will be skipped|skipping stress")
+
+
+def trials() -> list[Trial]:
+    """One for each stressor of the class that this version of stress-ng has."""
+    listing = subprocess.run(
+        ["stress-ng", "--class", "filesystem?"], capture_output=True, text=True, check=True
+    )
+    names = (listing.stdout + listing.stderr).rpartition("stressors:")[2].split()
+    assert names, listing
+    return [Trial("stress-ng", name, partial(run_stressor, name)) for name in names]
+
+
+def run_stressor(name: str, subject: Subject, directory: Path) -> Outcomes:
+    """How one stressor ends: ``ok``, ``idle``, ``failed``, ``skipped``, or its other status.
+
+    An idle one ended well and did nothing: all that it tried was refused.
+    """
+    size = [f"--{name}-bytes", _SIZES[name]] if name in _SIZES else []
+    command = ["stress-ng", f"--{name}", "1", *size, "--timeout", str(_SECONDS), "--verify"]
+    options = ["--metrics-brief", "--no-rand-seed", "--temp-path", str(directory)]
+    done = subject.run([*command, *options], cwd=directory)
+    return {name: outcome(name, done.returncode, done.stdout + done.stderr)}
+
+
+def outcome(name: str, status: int, output: str) -> str:
+    """What status and output of stress-ng say of the stressor ``name``."""
+    if status != 0:
+        return _STATUS.get(status, f"status {status}")
+    if _SKIPPED.search(output):
+        return "skipped"
+    idle = re.search(rf"^stress-ng: \w+: \[\d+\] {name} +0 ", output, re.MULTILINE)
+    return "idle" if idle else "ok"
