@@ -50,6 +50,8 @@ ENDED = b"e"
 """The command has ended: its wait status in 4 bytes, then what was typed and nobody has read."""
 
 _TYPED = 65536
+# What the kernel sends the leader of a session whose terminal is gone: the relay sees to that.
+_OF_HANGUP = (_signal.SIGHUP, _signal.SIGCONT)
 
 
 def open_terminal() -> tuple[int, int]:
@@ -152,8 +154,9 @@ class Session:
         for number, from_kernel in self._signals.read():
             if number == _signal.SIGCHLD:
                 self._look()
-            elif number == _signal.SIGWINCH and from_kernel:
-                self._signal_group(number)  # ours is in the foreground: the command has not asked
+            elif from_kernel and number not in _OF_HANGUP:
+                # Our group is in the foreground: the command has not asked for it, or not got it yet.
+                self._signal_group(number)
 
     def _look(self) -> None:
         if self._ended:
