@@ -155,7 +155,7 @@ class Session:
             if number == _signal.SIGCHLD:
                 self._look()
             elif from_kernel and number not in _OF_HANGUP:
-                # Our group is in the foreground: the command has not asked for it, or not got it yet.
+                # Ours is in the foreground: the command has not asked for that, or not got it yet.
                 self._signal_group(number)
 
     def _look(self) -> None:
