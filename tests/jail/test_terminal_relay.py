@@ -40,10 +40,9 @@ def test_the_command_has_a_terminal_of_its_own(jail: JailedVenv, terminal: Termi
     run(terminal, jail.bin / "python", code)
     name = terminal.match(r"(/dev/pts/\d+) ")
     terminal.expect(f"{name} {name} {name}\r\n")
-    outside = os.stat(os.ttyname(terminal.child.child_fd))
-    code = "import os; print(os.stat(0).st_dev)"
-    run(terminal, jail.bin / "python", code)
-    assert int(terminal.match(r"\r\n(\d+)\r\n")) != outside.st_dev
+    run(terminal, jail.bin / "python", "import os; print(f'<{os.stat(0).st_dev}>')")
+    own = os.stat(f"/proc/{terminal.leader.pid}/fd/0").st_dev
+    assert int(terminal.match(r"<(\d+)>")) != own
 
 
 @pytest.mark.parametrize(
