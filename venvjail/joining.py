@@ -112,7 +112,7 @@ class Start:
 
     def fork(self, begin: "Callable[[], None] | None" = None) -> int:
         """Start the command, which calls ``begin`` first; its pid."""
-        child = _fork(self.paths)
+        child = fork(self.paths)
         if child == 0:
             _become(self, begin)
         syscalls.clear_capability_sets()
@@ -161,7 +161,8 @@ def _answer(paths: VenvPaths, connection: _socket.socket) -> Answer | None:
         return None
 
 
-def _fork(paths: VenvPaths) -> int:
+def fork(paths: VenvPaths) -> int:
+    """fork(2); raises JailError."""
     try:
         return posix.fork()
     except OSError as error:

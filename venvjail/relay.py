@@ -15,15 +15,14 @@ import select
 import sys
 import termios
 
-from venvjail import job, session
+from venvjail import job, joining, session
+from venvjail.errors import say
 from venvjail.signalfd import Signals
 from venvjail.terminal import KEYS, NEWLINES, OUTPUT, Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
-
-    from venvjail.joining import Start
 else:
     import _signal
 
@@ -44,7 +43,7 @@ _DEADLY = (_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGHUP)
 _LOST = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
-def run(fd: int, streams: list[int], start: "Start") -> int:
+def run(fd: int, streams: list[int], start: joining.Start) -> int:
     """Run the command at a terminal of its own; its wait status.
 
     ``fd`` is the caller's terminal, a descriptor of ours that does not block, and ``streams`` are
@@ -55,7 +54,7 @@ def run(fd: int, streams: list[int], start: "Start") -> int:
     signals = Signals(job.WAITED - {_signal.SIGCHLD})
     if terminal.is_first_choice:
         terminal.attach()
-    leader = posix.fork()
+    leader = joining.fork(start.paths)
     if leader == 0:
         link.close()
         session.run(theirs, terminal, start)
@@ -110,12 +109,16 @@ class Relay:
         return self._status
 
     def finish(self, *, returns_typed: bool) -> None:
-        """Give the terminal back, with what was typed and the command has not read, if wanted."""
-        if returns_typed and self._status is not None and self._terminal.is_attached:
+        """Give the terminal back; with ``returns_typed``, what was typed and not read as well."""
+        lost = False
+        if self._status is not None and self._terminal.is_attached:
             while more := self._read_typed():  # the rest of it, lest it comes first
                 self._typed += more
-            self._terminal.push_back(self._unread + self._typed)
+            typed = self._unread + self._typed
+            lost = bool(typed) and not (returns_typed and self._terminal.push_back(typed))
         self._terminal.detach()
+        if lost:
+            say(b"what you typed and the command has not read is lost; type it again")
 
     # What there is to do
 

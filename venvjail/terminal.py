@@ -184,14 +184,14 @@ class Terminal:
         self._lock(fcntl.LOCK_UN)
         self._saved = self._current = None
 
-    def push_back(self, typed: bytes) -> None:
+    def push_back(self, typed: bytes) -> bool:
         """Type for the user, at the attached terminal, without effect or echo of keys.
 
-        By TIOCSTI, tty_ioctl(4).  Kernels that refuse it (``dev.tty.legacy_tiocsti``, Linux 6.2)
-        leave no way.
+        By TIOCSTI, tty_ioctl(4).  False where the kernel refuses it (``dev.tty.legacy_tiocsti``,
+        since Linux 6.2): there is no other way.
         """
-        if not typed or self._saved is None or self._current is None or not self.is_ours():
-            return
+        if self._saved is None or self._current is None or not self.is_ours():
+            return False
         modes = [*self._current]
         modes[INPUT] &= ~_INPUT_FOLLOWED
         modes[LOCAL] &= ~_LOCAL_FOLLOWED
@@ -202,7 +202,8 @@ class Terminal:
             try:
                 fcntl.ioctl(self.fd, termios.TIOCSTI, bytes([byte]))
             except OSError:
-                return
+                return False
+        return True
 
     def size(self) -> bytes:
         """The size of the window, a ``struct winsize``; all 0 where it is not known."""
