@@ -39,6 +39,7 @@ _KEY_OF: dict[int, int] = {
     _signal.SIGTSTP: termios.VSUSP,
 }
 _TERMINAL_STOPS = (_signal.SIGTTIN, _signal.SIGTTOU)
+_STOPS = (_signal.SIGTSTP, *_TERMINAL_STOPS)
 _DEADLY = (_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGHUP)
 _LOST = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
@@ -84,10 +85,11 @@ class Relay:
         self._wanted = terminal.is_attached  # whether the command has asked for the terminal
         self._waits = False  # whether it is stopped until it gets it from another relay
         self._is_there = True
-        self._keyed = False
+        self._is_stopped = False
+        self._keyed = False  # whether a key is to stop the command
         self._count = 0
         self._status: int | None = None
-        self._unread = b""
+        self._has_typed = False
 
     def run(self) -> int | None:
         """Relay until the command has ended; its wait status, None where its session died."""
@@ -114,11 +116,19 @@ class Relay:
         if self._status is not None and self._terminal.is_attached:
             while more := self._read_typed():  # the rest of it, lest it comes first
                 self._typed += more
-            typed = self._unread + self._typed
+            typed = self._unread() + self._typed
             lost = bool(typed) and not (returns_typed and self._terminal.push_back(typed))
         self._terminal.detach()
+        self._close_master()
         if lost:
             say(b"what you typed and the command has not read is lost; type it again")
+
+    def _unread(self) -> bytes:
+        """What the command was given to read, and has not."""
+        if not self._has_typed:
+            return b""
+        self._tell(session.UNREAD, 0)
+        return self._link.recv(_LAST)[1:]
 
     # What there is to do
 
@@ -197,6 +207,7 @@ class Relay:
     def _write_typed(self) -> None:
         if self._typed:
             self._keyed = False
+            self._has_typed = True
             try:
                 self._typed = self._typed[posix.write(self._master or -1, self._typed) :]
             except BlockingIOError:
@@ -233,6 +244,9 @@ class Relay:
         elif number == _signal.SIGHUP:
             if self._is_there:
                 self._lose_terminal(hang_up=True)
+        elif number in _STOPS and self._is_stopped:
+            # We were continued, but this came before we could see that: it takes the SIGCONT away.
+            self._suspend(posix.getpid(), number)
         elif number != _signal.SIGWINCH:
             self._keyed = number == _signal.SIGTSTP
             if not self._press(number):
@@ -292,15 +306,14 @@ class Relay:
             if message[2] == self._count:  # else we have continued it meanwhile
                 self._stop(message[1])
         elif kind == session.ENDED:
-            self._unread = message[5:] if self._terminal.is_attached else b""
             while len(self._printed) < _LAST and self._read_printed():
                 pass
-            self._close_master()
             self._status = int.from_bytes(message[1:5], sys.byteorder)
         return bool(message)
 
     def _stop(self, number: int) -> None:
         """The command has stopped: give it what it waits for, or stop as it has."""
+        self._is_stopped = True
         if number in _TERMINAL_STOPS and self._is_there:
             self._wanted = True
             if self._terminal.is_ours():
@@ -308,12 +321,16 @@ class Relay:
                 self._serve_waiting()
                 return
         keyed, self._keyed = self._keyed, False
+        # A key has stopped all of our group; else the command has stopped all of its own, which
+        # in its place would be ours.
+        self._suspend(posix.getpid() if keyed else 0, number)
+
+    def _suspend(self, who: int, number: int) -> None:
+        """Stop, as ``job.stop`` does, with the command that has."""
         if self._master is not None:
             self._flush()
         self._terminal.detach()
-        # A key has stopped all of our group; else the command has stopped all of its own, which
-        # in its place would be ours.
-        job.stop(posix.getpid() if keyed else 0, number)
+        job.stop(who, number)
         if _signal.SIGCONT not in _signal.sigpending():
             # We are in an orphaned process group, which these signals do not stop (setpgid(2)).
             if number in _TERMINAL_STOPS:
@@ -351,7 +368,7 @@ class Relay:
         self._continue(session.FOREGROUND if has else session.BACKGROUND)
 
     def _continue(self, kind: bytes) -> None:
-        self._waits = False
+        self._waits = self._is_stopped = False
         self._count = (self._count + 1) % 256
         self._tell(kind, self._count)
 

@@ -41,13 +41,15 @@ FOREGROUND = b"f"
 """Continue the command, in the foreground of its terminal.  The byte counts such messages."""
 BACKGROUND = b"b"
 """Continue the command, in the background.  The byte counts, as for FOREGROUND."""
+UNREAD = b"u"
+"""Tell what was typed and nobody has read; after the end, when no more is typed.  The byte is 0."""
 # To the relay.
 TERMINAL = b"t"
 """The other side of the command's terminal comes with this message."""
 STOPPED = b"p"
 """The command has stopped: the signal's number, and the last count when that was seen."""
 ENDED = b"e"
-"""The command has ended: its wait status in 4 bytes, then what was typed and nobody has read."""
+"""The command has ended: its wait status in 4 bytes."""
 
 _TYPED = 65536
 # What the kernel sends the leader of a session whose terminal is gone: the relay sees to that.
@@ -140,15 +142,23 @@ class Session:
 
     def serve(self) -> "NoReturn":
         """Serve the relay until it goes."""
+        self._link.setblocking(False)
         poll = select.poll()
         for fd in (self._signals.fd, self._link.fileno()):
             poll.register(fd, select.POLLIN)
-        while True:
-            for fd, _events in poll.poll():
-                if fd == self._signals.fd:
-                    self._hear_signals()
-                elif not self._obey(self._link.recv(2)):
-                    posix._exit(0)
+        while self._hear_relay():
+            self._hear_signals()
+            poll.poll()
+        posix._exit(0)
+
+    def _hear_relay(self) -> bool:
+        """Obey all that was said, before what a key may have done since; False at the end."""
+        try:
+            while message := self._link.recv(2):
+                self._obey(message)
+        except BlockingIOError:
+            return True
+        return False
 
     def _hear_signals(self) -> None:
         for number, from_kernel in self._signals.read():
@@ -174,13 +184,14 @@ class Session:
         self._start.end()
         # When this process ends, the kernel sends SIGHUP to what is in the foreground then.
         self._give(self._own)
-        self._link.send(ENDED + status.to_bytes(4, sys.byteorder) + self._unread())
+        self._link.send(ENDED + status.to_bytes(4, sys.byteorder))
 
-    def _obey(self, message: bytes) -> bool:
-        kind, value = message[:1], message[-1:]
-        if self._ended or not value:
-            return bool(value)
-        number = value[0]
+    def _obey(self, message: bytes) -> None:
+        kind, number = message[:1], message[-1]
+        if self._ended:
+            if kind == UNREAD:
+                self._link.send(UNREAD + self._unread())
+            return
         if kind == SIGNAL:
             _kill(posix.kill, self._child, number)
         elif kind == GROUP:
@@ -190,7 +201,6 @@ class Session:
             if kind == FOREGROUND and self._foreground() == self._own:
                 self._give(self._front)
             _kill(posix.killpg, posix.getpgid(self._child), _signal.SIGCONT)
-        return True
 
     def _signal_group(self, number: int) -> None:
         groups = {self._foreground(), posix.getpgid(self._child)} - {self._own, 0}
@@ -225,7 +235,10 @@ class Session:
             modes[3] &= ~(termios.ICANON | termios.ECHO)
             modes[6][termios.VMIN] = modes[6][termios.VTIME] = 0
             termios.tcsetattr(self._fd, termios.TCSANOW, modes)
-            return posix.read(self._fd, _TYPED).replace(b"\0", b"")  # the marks of end-of-files
+            unread = b""
+            while more := posix.read(self._fd, _TYPED):
+                unread += more
+            return unread.replace(b"\0", b"")  # the marks of end-of-files
         except (OSError, termios.error):
             return b""  # hung up
 
