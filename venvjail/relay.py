@@ -87,7 +87,7 @@ class Relay:
         self._is_there = True
         self._is_stopped = False
         self._keyed = False  # whether a key is to stop the command
-        self._count = 0
+        self._count = self._obeyed = 0
         self._status: int | None = None
         self._has_typed = False
 
@@ -100,9 +100,7 @@ class Relay:
             self._terminal.follow(self._modes, raw=False)
         while self._status is None or self._printed:
             ready = self._wait()
-            if self._signals.fd in ready:
-                for number, from_kernel in self._signals.read():
-                    self._take(number, from_kernel)
+            self._hear_signals()
             if self._link.fileno() in ready and not self._hear():
                 return None
             if self._waits:
@@ -139,7 +137,8 @@ class Relay:
             poll.register(self._link.fileno(), select.POLLIN)
         if self._master is not None and self._status is None:
             events = select.POLLIN if len(self._printed) < _MOST else 0
-            poll.register(self._master, events | (select.POLLOUT if self._typed else 0))
+            writes = self._typed and self._obeyed == self._count
+            poll.register(self._master, events | (select.POLLOUT if writes else 0))
         if self._is_there:
             reads = self._terminal.is_attached and not self._typed and self._status is None
             events = select.POLLIN if reads else 0
@@ -153,7 +152,9 @@ class Relay:
             if ready.get(self._master, 0) & select.POLLIN:
                 self._read_printed()
             if events & select.POLLIN and self._terminal.is_attached and not self._typed:
-                self._typed = self._read_typed()
+                typed = self._read_typed()
+                self._hear_signals()  # a key that was pressed before comes first
+                self._typed += typed
             self._write_typed()
         self._write_printed()
         if events & _LOST and self._is_there:
@@ -205,7 +206,8 @@ class Relay:
             return b""
 
     def _write_typed(self) -> None:
-        if self._typed:
+        # Not before the command is continued, which would undo that a key has stopped it.
+        if self._typed and self._obeyed == self._count:
             self._keyed = False
             self._has_typed = True
             try:
@@ -229,6 +231,10 @@ class Relay:
             self._write_printed()
 
     # Signals of ours
+
+    def _hear_signals(self) -> None:
+        for number, from_kernel in self._signals.read():
+            self._take(number, from_kernel)
 
     def _take(self, number: int, from_kernel: bool) -> None:
         if self._status is not None:
@@ -261,7 +267,9 @@ class Relay:
         if key == b"\0":
             return False
         keyed = self._keyed
-        self._typed += key
+        # The key takes back what was typed before it, as in the caller's terminal; but what was
+        # read when we attached was typed after it.
+        self._typed = key + (b"" if self._obeyed == self._count else self._typed)
         self._write_typed()
         self._keyed = keyed
         return True
@@ -302,7 +310,9 @@ class Relay:
         except OSError:
             return False
         kind = message[:1]
-        if kind == session.STOPPED:
+        if kind == session.CONTINUED:
+            self._obeyed = message[1]
+        elif kind == session.STOPPED:
             if message[2] == self._count:  # else we have continued it meanwhile
                 self._stop(message[1])
         elif kind == session.ENDED:

@@ -48,6 +48,8 @@ TERMINAL = b"t"
 """The other side of the command's terminal comes with this message."""
 STOPPED = b"p"
 """The command has stopped: the signal's number, and the last count when that was seen."""
+CONTINUED = b"c"
+"""The command has been continued: the count of the message that said so."""
 ENDED = b"e"
 """The command has ended: its wait status in 4 bytes."""
 
@@ -201,6 +203,7 @@ class Session:
             if kind == FOREGROUND and self._foreground() == self._own:
                 self._give(self._front)
             _kill(posix.killpg, posix.getpgid(self._child), _signal.SIGCONT)
+            self._link.send(CONTINUED + bytes([number]))
 
     def _signal_group(self, number: int) -> None:
         groups = {self._foreground(), posix.getpgid(self._child)} - {self._own, 0}
