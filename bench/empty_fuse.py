@@ -1,7 +1,8 @@
 """Usage: empty_fuse.py DIRECTORY.  Mount the least file system that the operations on files need.
 
 What it takes is what pyfuse3, libfuse and the kernel take: names are kept, contents are not, and
-nothing is looked up anywhere.  Prints a line when it is mounted, ends with its standard input.
+nothing is looked up anywhere.  The kernel asks it what it asks the view: no flush, and for content
+when a file is first opened.  Prints a line when it is mounted, ends with its standard input.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Empty(pyfuse3.Operations):
     def __init__(self) -> None:
         self._names: dict[int, dict[bytes, int]] = {pyfuse3.ROOT_INODE: {}}
         self._sizes: dict[int, int] = {}
+        self._opened: set[int] = set()
         self._next = pyfuse3.ROOT_INODE + 1
 
     def _attributes(self, inode: int) -> pyfuse3.EntryAttributes:
@@ -89,7 +91,9 @@ class Empty(pyfuse3.Operations):
         return pyfuse3.FileInfo(fh=pyfuse3.FileHandleT(inode)), self._attributes(inode)
 
     async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
-        return pyfuse3.FileInfo(fh=pyfuse3.FileHandleT(inode), keep_cache=True)
+        known = inode in self._opened
+        self._opened.add(inode)
+        return pyfuse3.FileInfo(fh=pyfuse3.FileHandleT(inode), keep_cache=known)
 
     async def read(self, fh: int, off: int, size: int) -> bytes:
         return bytes(max(0, min(size, self._sizes[fh] - off)))
@@ -113,7 +117,10 @@ class Empty(pyfuse3.Operations):
         del self._names[self._names[parent_inode].pop(name)]
 
     async def flush(self, fh: int) -> None:
-        return None
+        raise pyfuse3.FUSEError(errno.ENOSYS)
+
+    async def getxattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> bytes:
+        raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
 
     async def release(self, fh: int) -> None:
         return None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from types import TracebackType
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 import pyfuse3
 
 from fusefs.events import Event, Observer, Refused, Verdict
 from fusefs.nodes import Node, NodeTable, path_of
+from fusefs.slow import Calls, Pending
 from fusefs.tree import Attributes
 
 ENTRY_SECONDS = 0.9
@@ -19,99 +21,119 @@ what it changes is to be seen within a second."""
 
 log = logging.getLogger("fusefs")
 
+Answer = TypeVar("Answer")
+Found_co = TypeVar("Found_co", covariant=True)
+
 _OWNER, _GROUP = os.getuid(), os.getgid()
 
 
-class Request:
-    """One request, as a context manager; within it only the models run.
-
-    ``creates`` says that success makes a name, in the store if the tree redirects.
-    """
-
-    __slots__ = ("_creates", "_name", "_node", "_operation", "_pid", "_requests")
-
-    def __init__(
-        self,
-        requests: Requests,
-        operation: str,
-        pid: int,
-        node: Node | None,
-        name: bytes | None,
-        creates: bool,
-    ) -> None:
-        self._requests = requests
-        self._operation = operation
-        self._pid = pid
-        self._node = node
-        self._name = name
-        self._creates = creates
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        number = self._errno(error)
-        try:
-            self._report(error, number)
-        except Exception:
-            log.exception("reporting %s failed", self._operation)
-        self._requests.table.descriptors.trim()
-        if number is not None:
-            raise pyfuse3.FUSEError(number) from error
-
-    def _errno(self, error: BaseException | None) -> int | None:
-        if error is None:
-            return None
-        if isinstance(error, OSError):
-            return error.errno or errno.EIO
-        if isinstance(error, Exception):
-            log.error("%s failed", self._operation, exc_info=error)
-            return errno.EIO
-        return None  # KeyboardInterrupt, cancellation: not ours to swallow
-
-    def _report(self, error: BaseException | None, number: int | None) -> None:
-        node = self._node
-        if node is None:
-            return
-        redirected = self._creates and error is None and node.tree.redirects
-        if isinstance(error, Refused):
-            verdict, exists = error.verdict, error.exists
-        elif redirected:
-            verdict = Verdict.REDIRECTED
-            exists = self._name is not None and node.tree.exists_on_host(node, self._name)
-        elif self._requests.trace:
-            verdict, exists = Verdict.ALLOWED, number is None
-        else:
-            return
-        path = error.path if isinstance(error, Refused) else None
-        path = path or path_of(node, self._name)
-        self._requests.observer(Event(self._operation, path, verdict, self._pid, number, exists))
-
-
 class Requests:
-    """Makes requests that know the table and the observer."""
+    """Runs the work of requests at the boundary: errors become errnos, verdicts become events."""
 
-    def __init__(self, table: NodeTable, observer: Observer, trace: bool) -> None:
-        self.table = table
-        self.observer = observer
-        self.trace = trace
+    __slots__ = ("_calls", "_descriptors", "_observer", "_trace")
 
-    def __call__(
+    def __init__(self, calls: Calls, table: NodeTable, observer: Observer, trace: bool) -> None:
+        self._calls = calls
+        self._descriptors = table.descriptors
+        self._observer = observer
+        self._trace = trace
+
+    async def __call__(
         self,
         operation: str,
         pid: int,
-        node: Node | None,
+        node: Node,
+        work: Callable[[], Answer],
         name: bytes | None = None,
         *,
-        creates: bool = False,
-    ) -> Request:
-        """A request about ``node``, or about ``name`` in it."""
-        return Request(self, operation, pid, node, name, creates)
+        part: bool = False,
+    ) -> Answer:
+        """The answer to a request about ``node``, or ``name`` in it, or to a ``part`` of one."""
+        try:
+            try:
+                answer = work()
+            except Pending as pending:
+                answer = await self._calls.finish(work, pending)
+        except Exception as error:
+            raise self._failed(operation, pid, node, name, error) from error
+        finally:
+            self._descriptors.trim()
+        if self._trace and not part:
+            self._observe(operation, pid, node, name, Verdict.ALLOWED)
+        return answer
+
+    async def creating(
+        self, operation: str, pid: int, parent: Node, name: bytes, work: Callable[[], Answer]
+    ) -> Answer:
+        """The answer to a request that makes ``name``, in the store if the tree redirects."""
+        tree = parent.tree
+        if not tree.redirects:
+            return await self(operation, pid, parent, work, name)
+
+        def look_and_work() -> tuple[Answer, bool]:
+            exists = tree.exists_on_host(parent, name)
+            return work(), exists
+
+        try:
+            try:
+                answer, exists = look_and_work()
+            except Pending as pending:
+                answer, exists = await self._calls.finish(look_and_work, pending)
+        except Exception as error:
+            raise self._failed(operation, pid, parent, name, error) from error
+        finally:
+            self._descriptors.trim()
+        self._observe(operation, pid, parent, name, Verdict.REDIRECTED, exists=exists)
+        return answer
+
+    def _failed(
+        self, operation: str, pid: int, node: Node, name: bytes | None, error: Exception
+    ) -> pyfuse3.FUSEError:
+        """What the kernel is told instead of ``error``."""
+        if isinstance(error, OSError):
+            number = error.errno or errno.EIO
+        else:
+            log.error("%s failed", operation, exc_info=error)
+            number = errno.EIO
+        if isinstance(error, Refused):
+            verdict, exists, path = error.verdict, error.exists, error.path
+            self._observe(operation, pid, node, name, verdict, number, path, exists=exists)
+        elif self._trace:
+            self._observe(operation, pid, node, name, Verdict.ALLOWED, number, exists=False)
+        return pyfuse3.FUSEError(number)
+
+    def _observe(
+        self,
+        operation: str,
+        pid: int,
+        node: Node,
+        name: bytes | None,
+        verdict: Verdict,
+        number: int | None = None,
+        path: bytes | None = None,
+        *,
+        exists: bool = True,
+    ) -> None:
+        try:
+            path = path or path_of(node, name)
+            self._observer(Event(operation, path, verdict, pid, number, exists))
+        except Exception:
+            log.exception("reporting %s failed", operation)
+
+
+class Table(Protocol[Found_co]):
+    """What handlers find things in by number."""
+
+    def __getitem__(self, number: int, /) -> Found_co:
+        """Raises `OSError`."""
+
+
+def find(table: Table[Found_co], number: int) -> Found_co:
+    """What ``table`` has under ``number``, which the kernel sent."""
+    try:
+        return table[number]
+    except OSError as error:
+        raise pyfuse3.FUSEError(error.errno or errno.EIO) from error
 
 
 def entry_attributes(node: Node, shown: Attributes) -> pyfuse3.EntryAttributes:
@@ -134,12 +156,15 @@ def entry_attributes(node: Node, shown: Attributes) -> pyfuse3.EntryAttributes:
     return answer
 
 
-def no_entry() -> pyfuse3.EntryAttributes:
-    """A negative answer that the kernel may remember for a moment."""
+def _no_entry() -> pyfuse3.EntryAttributes:
     answer = pyfuse3.EntryAttributes()
     answer.st_ino = pyfuse3.InodeT(0)
     answer.entry_timeout = ENTRY_SECONDS
     return answer
+
+
+NO_ENTRY = _no_entry()
+"""A negative answer that the kernel may remember for a moment."""
 
 
 def statfs_answer(host: os.statvfs_result) -> pyfuse3.StatvfsData:

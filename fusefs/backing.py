@@ -11,28 +11,39 @@ import stat
 from collections.abc import Iterable
 
 from fusefs import layers
+from fusefs.layers import Identity
 from fusefs.links import LinkResolver, Shape, Target
 from fusefs.merged import HomeNode, Layer, Place, anchor_of, parent_of, stale
+from fusefs.mounts import Mounts
 from fusefs.nodes import Anchor, Descriptors
-from fusefs.places import Places, canonical
+from fusefs.places import Places
 from fusefs.rules import Access, Kind, Rule, Rules
+from fusefs.slow import Slow
 
 
 class Backing:
     """The host's ``home`` and the ``store``; both absolute paths of directories."""
 
-    def __init__(self, descriptors: Descriptors, root: HomeNode, home: bytes, store: bytes) -> None:
+    def __init__(
+        self,
+        descriptors: Descriptors,
+        mounts: Mounts,
+        root: HomeNode,
+        home: bytes,
+        store: bytes,
+    ) -> None:
         self._descriptors = descriptors
+        self.mounts = mounts
         self._home = os.path.realpath(home)
         self._store = store
         self._unseen: set[bytes] = set()
         self.root = root
         root.opens = 1  # never forgotten, its descriptors never closed
         for layer, path in (("lower", self._home), ("upper", store)):
-            fd = layers.open_root(path)
-            anchor = Anchor(layers.identity(os.fstat(fd)))
+            fd, st = layers.pin_root(path)
+            anchor = Anchor(layers.identity(st))
             setattr(root, layer, anchor)
-            descriptors.adopt(root, anchor, fd)
+            descriptors.adopt(root, anchor, mounts.opened(fd))
         self.epoch = 0
         self.replace_rules(Rules(), ())
 
@@ -43,13 +54,14 @@ class Backing:
 
         The store is never shown by its host path, whether or not it is in ``never``.
         """
-        never = [canonical(path) for path in (self._store, *never)]
+        never = [self.mounts.canonical(path) for path in (self._store, *never)]
         prefix = self._home.rstrip(b"/") + b"/"
         inside = [path[len(prefix) :] for path in never if path.startswith(prefix)]
         self.rules = Rules([*rules.rules, *(Rule(path, Kind.NEVER) for path in inside)])
         mountpoints = [prefix + rule.path for rule in rules.rules if rule.kind is Kind.MOUNTPOINT]
-        self.never = Places(never, unseen=self._unseen)
-        self._links = LinkResolver(self._home, self.rules, self.never, Places(mountpoints))
+        self.never = Places(never, unseen=self._unseen, mounts=self.mounts)
+        own = Places(mountpoints, mounts=self.mounts)
+        self._links = LinkResolver(self._home, self.rules, self.never, own, self.mounts)
         self.places_changed()
 
     def never_look_at(self, path: bytes) -> None:
@@ -105,12 +117,17 @@ class Backing:
         fd = above.fd
         for step in reversed(way):
             try:
-                inner = self._step(step, fd, layer)
+                inner = self._step(step, self._toward(step, fd, layer), layer)
             finally:
                 if step is not way[-1]:
                     os.close(fd)
             fd = inner
         return self._descriptors.adopt(node, anchor, fd)
+
+    def _toward(self, node: HomeNode, parent_fd: int, layer: Layer) -> int:
+        """``parent_fd`` for a look at ``node``."""
+        parent = anchor_of(parent_of(node), layer).identity
+        return self.mounts.toward(parent_fd, parent, node.name)
 
     def _above(self, node: HomeNode, layer: Layer) -> Anchor:
         if not node.attached:
@@ -121,12 +138,13 @@ class Backing:
         try:
             if layer == "lower" and node.own_path is not None:
                 displaced = self.place(parent_of(node)).own is not None
-                fd = self._links.resolve(parent_fd, node.name, displaced=displaced, keep=True).fd
+                target = self._links.resolve(parent_fd, node.name, displaced=displaced, keep=True)
+                fd, st = target.fd, target.stat
             else:
-                fd = layers.open_path(parent_fd, node.name)
+                fd, st = layers.pin(parent_fd, node.name)
         except FileNotFoundError:
-            fd = -1
-        if fd >= 0 and layers.identity(os.fstat(fd)) == anchor_of(node, layer).identity:
+            fd, st = -1, None
+        if st is not None and layers.identity(st) == anchor_of(node, layer).identity and fd >= 0:
             return fd
         if fd >= 0:
             os.close(fd)
@@ -136,11 +154,18 @@ class Backing:
         """The attributes of ``node`` in ``layer``, without opening what is closed."""
         anchor = anchor_of(node, layer)
         if anchor.fd >= 0 or not node.attached or node.own_path is not None:
-            return os.fstat(self.fd(node, layer))
-        found = layers.lstat(self.fd(parent_of(node), layer), node.name)
+            return layers.fstat(self.fd(node, layer))
+        dir_fd = self._toward(node, self.fd(parent_of(node), layer), layer)
+        found = layers.lstat(dir_fd, node.name)
         if found is None or layers.identity(found) != anchor.identity:
             raise stale()
         return found
+
+    @property
+    def reports_on_close(self) -> bool:
+        """Whether close(2) of a file in the store may be what reports a failed write."""
+        upper = self.root.upper
+        return type(upper and upper.fd) is Slow or self.mounts.any_below(self._store)
 
     # -- the host's names -------------------------------------------------------------------
 
@@ -159,23 +184,23 @@ class Backing:
             names.append(parent.name)
             parent = parent_of(parent)
         try:
-            fd = os.dup(self.fd(parent, "lower"))
+            return self._leads_on(self.fd(parent, "lower"), parent.lower.identity, names)
         except OSError:
             return False
-        try:
-            for step in reversed(names[1:]):
-                if self.never.holds_name(layers.identity(os.fstat(fd)), step):
-                    return True
-                inner = layers.open_path(fd, step)
-                os.close(fd)
-                fd = inner
-            if self.never.holds_name(layers.identity(os.fstat(fd)), name):
-                return True
+
+    def _leads_on(self, fd: int, inode: Identity, names: list[bytes]) -> bool:
+        """Whether the directory that ``fd`` pins leads by the last of ``names`` to the first."""
+        name = names.pop()
+        if self.never.holds_name(inode, name):
+            return True
+        fd = self.mounts.toward(fd, inode, name)
+        if not names:
             return layers.lstat(fd, name) is not None
-        except OSError:
-            return False
+        inner, st = layers.pin(fd, name)
+        try:
+            return self._leads_on(inner, layers.identity(st), names)
         finally:
-            os.close(fd)
+            os.close(inner)
 
 
 def _way_back(node: HomeNode, path: bytes) -> bytes | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from fusefs.nodes import Node
+from fusefs.slow import close_opened
 
 
 @dataclass(slots=True)
@@ -22,15 +23,10 @@ class FileHandle:
 
 @dataclass(slots=True)
 class DirHandle:
-    """One open directory: ``names`` as they were when reading last began at the start.
-
-    A position in the listing is an index into that snapshot, so that names which come and go
-    while a program reads neither repeat nor hide others.
-    """
+    """One open directory; ``pid`` opened it."""
 
     node: Node
     pid: int
-    names: list[bytes] = field(default_factory=list)
 
 
 Handle = TypeVar("Handle", FileHandle, DirHandle)
@@ -75,5 +71,5 @@ class Handles(Generic[Handle]):
         """Close the descriptors of files still open."""
         for handle in self._handles.values():
             if isinstance(handle, FileHandle):
-                os.close(handle.fd)
+                close_opened(handle.fd)
         self._handles.clear()

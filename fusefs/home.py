@@ -13,10 +13,11 @@ import stat
 
 from fusefs import layers
 from fusefs.events import Refused, Verdict, read_only
-from fusefs.merged import Found, HomeNode, stale
+from fusefs.merged import Found, HomeNode, anchor_of, stale
 from fusefs.nodes import Anchor, Node, path_of
 from fusefs.reading import ReadableHome, check_xattr, home_node
 from fusefs.rules import Access
+from fusefs.slow import close_opened
 from fusefs.tree import Attributes, Changes, Entry, Opened
 
 _SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID
@@ -44,12 +45,15 @@ class Home(ReadableHome):
             if not stat.S_ISREG(found.decides.st_mode):
                 raise stale()  # the kernel knew no such name: it has to look again
             return self._existing(parent, name, found, flags)
-        fd = layers.create(self._store(parent), name, mode, flags)
+        fd, found.upper = layers.create(self._store(parent), name, mode, flags)
         try:
-            found.upper = os.fstat(fd)
-            return self.entry(parent, name, found), Opened(fd, direct=False, unchanged=False)
+            entry = self.entry(parent, name, found)
+            node = home_node(entry.node)
+            # As for any open file: it may lose its name behind our back, and is asked about yet.
+            self._table.descriptors.adopt(node, anchor_of(node, "upper"), layers.pin_open(fd))
+            return entry, Opened(fd, direct=False, unchanged=False)
         except BaseException:
-            os.close(fd)
+            close_opened(fd)
             raise
 
     def _existing(
@@ -65,27 +69,27 @@ class Home(ReadableHome):
     def mknod(self, parent: Node, name: bytes, mode: int) -> Entry:
         if stat.S_ISREG(mode) or not stat.S_IFMT(mode):
             entry, opened = self.create(parent, name, mode, os.O_WRONLY | os.O_EXCL)
-            os.close(opened.fd)
+            close_opened(opened.fd)
             return entry
         if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
             raise Refused(errno.EPERM, Verdict.DENIED, exists=False)
         parent = home_node(parent)
         exact = _checked_mode(mode)
         found, store = self._free(parent, name)
-        os.mknod(name, stat.S_IFMT(mode) | exact, dir_fd=store)
+        layers.mknod(store, name, stat.S_IFMT(mode) | exact)
         return self._made(parent, name, found, exact)
 
     def mkdir(self, parent: Node, name: bytes, mode: int) -> Entry:
         parent = home_node(parent)
         exact = _checked_mode(mode)
         found, store = self._free(parent, name)
-        os.mkdir(name, exact, dir_fd=store)
+        layers.mkdir(store, name, exact)
         return self._made(parent, name, found, exact)
 
     def symlink(self, parent: Node, name: bytes, target: bytes) -> Entry:
         parent = home_node(parent)
         found, store = self._free(parent, name)
-        os.symlink(target, name, dir_fd=store)
+        layers.symlink(store, name, target)
         return self._made(parent, name, found, None)
 
     def link(self, node: Node, parent: Node, name: bytes) -> Entry:
@@ -96,8 +100,7 @@ class Home(ReadableHome):
         if found.lower is not None:
             raise read_only()
         found, store = self._free(parent, name)
-        source = layers.magic_link(self.backing.fd(node, "upper"))
-        os.link(source, name, dst_dir_fd=store, follow_symlinks=True)
+        layers.link(store, name, self.backing.fd(node, "upper"))
         return self._made(parent, name, found, None)
 
     def _free(self, parent: HomeNode, name: bytes) -> tuple[Found, int]:
@@ -109,13 +112,12 @@ class Home(ReadableHome):
 
     def _made(self, parent: HomeNode, name: bytes, found: Found, mode: int | None) -> Entry:
         """The entry for what was just made, given exactly ``mode`` whatever our umask."""
-        fd = layers.open_path(self.backing.fd(parent, "upper"), name)
+        fd, found.upper = layers.pin(self.backing.fd(parent, "upper"), name)
         try:
-            found.upper = os.fstat(fd)
             if mode is not None and found.upper.st_mode & _PERMISSIONS != mode:
                 inherited = found.upper.st_mode & stat.S_ISGID
-                os.chmod(layers.magic_link(fd), mode | inherited)
-                found.upper = os.fstat(fd)
+                layers.chmod(fd, mode | inherited)
+                found.upper = layers.fstat(fd)
             return self.entry(parent, name, found)
         finally:
             os.close(fd)
@@ -135,15 +137,18 @@ class Home(ReadableHome):
         fd = self.backing.fd(node, "upper")
         for step in reversed(way):
             fd = self._make_store(step, fd)
+        if way:
+            # A look, so that where calls are slow the operation is run anew before it changes
+            # more: names of the store count here from now on.
+            layers.fstat(fd)
         return fd
 
     def _make_store(self, node: HomeNode, parent_fd: int) -> int:
         mode = stat.S_IMODE(self.backing.stat(node, "lower").st_mode) & 0o777 | stat.S_IRWXU
         # It may be there from before, or be something that the host's directory now covers.
         with contextlib.suppress(FileExistsError):
-            os.mkdir(node.name, mode, dir_fd=parent_fd)
-        fd = layers.open_path(parent_fd, node.name)
-        st = os.fstat(fd)
+            layers.mkdir(parent_fd, node.name, mode)
+        fd, st = layers.pin(parent_fd, node.name)
         if not stat.S_ISDIR(st.st_mode):
             os.close(fd)
             raise read_only()
@@ -165,10 +170,10 @@ class Home(ReadableHome):
         node = self._pinned(parent, name, found)
         store = self.backing.fd(parent, "upper")
         if directory:
-            os.rmdir(name, dir_fd=store)
+            layers.rmdir(store, name)
             self.gone(parent, name)
             return
-        os.unlink(name, dir_fd=store)
+        layers.unlink(store, name)
         if node is not None:
             self._left(node, parent, name)
 
@@ -255,23 +260,25 @@ class Home(ReadableHome):
 
     def change(self, node: Node, changes: Changes) -> Attributes:
         fd = self._changeable(home_node(node))
-        st = os.fstat(fd)
+        st = layers.fstat(fd)
         groups = (None, st.st_gid, os.getgid())  # the last: as which any of the owner's is shown
         if changes.uid not in (None, st.st_uid) or changes.gid not in groups:
             raise Refused(errno.EPERM, Verdict.DENIED)
-        path = layers.magic_link(fd)
         if changes.size is not None:
             if not stat.S_ISREG(st.st_mode):
                 raise _error(errno.EISDIR if stat.S_ISDIR(st.st_mode) else errno.EINVAL)
-            os.truncate(path if changes.fd is None else changes.fd, changes.size)
+            if changes.fd is None:
+                layers.truncate(fd, changes.size)
+            else:
+                layers.truncate_open(changes.fd, changes.size)
         if changes.mode is not None:
             # Bits that are there already, inherited from a directory of the store, may stay.
             _checked_mode(changes.mode & ~st.st_mode)
-            os.chmod(path, stat.S_IMODE(changes.mode))
+            layers.chmod(fd, stat.S_IMODE(changes.mode))
         if changes.atime_ns is not None or changes.mtime_ns is not None:
             atime = st.st_atime_ns if changes.atime_ns is None else changes.atime_ns
-            mtime = os.fstat(fd).st_mtime_ns if changes.mtime_ns is None else changes.mtime_ns
-            os.utime(path, ns=(atime, mtime))
+            mtime = layers.fstat(fd).st_mtime_ns if changes.mtime_ns is None else changes.mtime_ns
+            layers.utime(fd, atime, mtime)
         return self.attributes(node)
 
     def _changeable(self, node: HomeNode) -> int:
@@ -282,11 +289,11 @@ class Home(ReadableHome):
 
     def setxattr(self, node: Node, name: bytes, value: bytes) -> None:
         check_xattr(name)
-        os.setxattr(layers.magic_link(self._changeable(home_node(node))), name, value)
+        layers.setxattr(self._changeable(home_node(node)), name, value)
 
     def removexattr(self, node: Node, name: bytes) -> None:
         check_xattr(name)
-        os.removexattr(layers.magic_link(self._changeable(home_node(node))), name)
+        layers.removexattr(self._changeable(home_node(node)), name)
 
 
 def _checked_mode(mode: int) -> int:

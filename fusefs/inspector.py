@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from fusefs.events import Refused, Verdict
 from fusefs.merged import HomeNode
+from fusefs.mounts import Mounts
 from fusefs.nodes import NodeTable
 from fusefs.reading import home_node
 from fusefs.rules import Access, Rule, components
@@ -58,7 +59,7 @@ class Inspector:
 
     def __init__(self, settings: ViewSettings) -> None:
         self._table = NodeTable(_CAPACITY)
-        self._view = View(settings, self._table)
+        self._view = View(settings, self._table, Mounts())
 
     def __enter__(self) -> Inspector:
         return self

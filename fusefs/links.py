@@ -18,8 +18,10 @@ import stat
 from typing import NamedTuple
 
 from fusefs import layers
+from fusefs.mounts import Mounts
 from fusefs.places import Places
 from fusefs.rules import Access, Kind, Position, Rules
+from fusefs.slow import duplicate
 
 _MAX_HOPS = 40  # the kernel's own limit, path_resolution(7)
 
@@ -59,6 +61,7 @@ class LinkResolver(NamedTuple):
     rules: Rules
     never: Places
     mountpoints: Places
+    mounts: Mounts
 
     def resolve(self, dir_fd: int, name: bytes, *, displaced: bool, keep: bool = False) -> Target:
         """Resolve the symlink ``name`` in the directory that ``dir_fd`` pins.
@@ -66,7 +69,7 @@ class LinkResolver(NamedTuple):
         ``displaced`` says that the directory is shown elsewhere than its own place, so that a
         relative text would lead astray.  ``keep`` asks for the target's descriptor.
         """
-        link = layers.open_path(dir_fd, name)
+        link, _ = layers.pin(dir_fd, name)
         try:
             text = layers.read_link(link)
         finally:
@@ -97,7 +100,8 @@ class _Walk:
         self._resolver = resolver
         self._astray = astray
         self._path = _names(layers.real_path(dir_fd))
-        self._fd = os.dup(dir_fd)
+        self._fd = duplicate(dir_fd)
+        self._here = layers.fstat(dir_fd)
         self._text = b""
         self._pending: list[bytes] = []
         self._hops = 0
@@ -116,7 +120,7 @@ class _Walk:
             if name in (b"", b"."):
                 continue
             if name == b"..":
-                self._enter(layers.open_parent(self._fd), self._path[:-1])
+                self._enter(layers.pin_parent(self._fd), self._path[:-1])
                 continue
             stop = self._step(name)
             if stop is not None:
@@ -126,22 +130,24 @@ class _Walk:
     def _splice(self, text: bytes) -> None:
         self._pending.extend(reversed(text.split(b"/")))
         if text.startswith(b"/"):
-            self._enter(layers.open_root(b"/"), [])
+            self._enter(layers.pin_root(b"/"), [])
 
-    def _enter(self, fd: int, path: list[bytes]) -> None:
+    def _enter(self, pinned: tuple[int, os.stat_result], path: list[bytes]) -> None:
         os.close(self._fd)
-        self._fd, self._path = fd, path
+        self._fd, self._here = pinned
+        self._path = path
 
     def _step(self, name: bytes) -> Target | None:
         resolver = self._resolver
         path = [*self._path, name]
-        here = layers.identity(os.fstat(self._fd))
+        here = layers.identity(self._here)
         place = resolver.place(path)
         if resolver.never.holds_name(here, name) or explicitly_hidden(place):
             return Target(Shape.REFUSED, self._text)
         if place is not None and place.access is Access.MOUNTPOINT:
             return self._left_to_the_jail(path)
-        found = layers.lstat(self._fd, name)
+        dir_fd = resolver.mounts.toward(self._fd, here, name)
+        found = layers.lstat(dir_fd, name)
         if found is None:
             return Target(Shape.DANGLING, self._left_to_the_jail(path).text)
         inode = layers.identity(found)
@@ -150,24 +156,27 @@ class _Walk:
         if resolver.mountpoints.holds(inode):
             return self._left_to_the_jail(path)
         if inode.type == stat.S_IFLNK:
-            return self._hop(name, path, inode, place)
+            return self._hop(dir_fd, name, path, inode, place)
         if any(self._pending) and _hidden(place):
             self._astray = True
-        fd = layers.open_path(self._fd, name)
-        self._enter(fd, path)
-        if layers.identity(os.fstat(fd)) != inode or (
+        self._enter(layers.pin(dir_fd, name), path)
+        if layers.identity(self._here) != inode or (
             any(self._pending) and inode.type != stat.S_IFDIR
         ):
             return Target(Shape.DANGLING, self._text)
         return None
 
     def _hop(
-        self, name: bytes, path: list[bytes], inode: layers.Identity, place: Position | None
+        self,
+        dir_fd: int,
+        name: bytes,
+        path: list[bytes],
+        inode: layers.Identity,
+        place: Position | None,
     ) -> Target | None:
         self._hops += 1
-        fd = layers.open_path(self._fd, name)
+        fd, found = layers.pin(dir_fd, name)
         try:
-            found = os.fstat(fd)
             if layers.identity(found) != inode or self._hops > _MAX_HOPS:
                 return Target(Shape.DANGLING, self._text)
             if place is None and found.st_uid == os.geteuid():
@@ -188,7 +197,7 @@ class _Walk:
 
     def _arrived(self, keep: bool) -> Target:
         place = self._resolver.place(self._path)
-        found = os.fstat(self._fd)
+        found = self._here
         if place is None or shown_at_its_place(place, found):
             return self._left_to_the_jail(self._path)
         if layers.real_path(self._fd) != b"/" + b"/".join(self._path):

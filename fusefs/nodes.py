@@ -82,7 +82,9 @@ class Node:
 
     def anchors(self) -> tuple[Anchor, ...]:
         """The inodes of the layers behind it."""
-        return tuple(anchor for anchor in (self.lower, self.upper) if anchor is not None)
+        if self.lower is None:
+            return () if self.upper is None else (self.upper,)
+        return (self.lower,) if self.upper is None else (self.lower, self.upper)
 
 
 def path_of(node: Node, name: bytes | None = None) -> bytes:
@@ -142,6 +144,8 @@ class Descriptors:
 
     def trim(self) -> None:
         """Close what is over the capacity."""
+        if len(self._loose) <= self.capacity and len(self._orphans) <= self.capacity:
+            return
         for shelf in (self._loose, self._orphans):
             while len(shelf) > self.capacity:
                 anchor, _ = shelf.popitem(last=False)
@@ -235,9 +239,11 @@ class NodeTable:
 
     def opened(self, node: Node, change: int) -> None:
         """Count handles: +1 when one was opened, -1 when it was released."""
+        was_open = bool(node.opens)
         node.opens += change
-        self.descriptors.sort(node)
-        self.drop(node)
+        if was_open is not bool(node.opens):
+            self.descriptors.sort(node)
+            self.drop(node)
 
     def drop(self, node: Node) -> None:
         """Remove ``node`` if nothing refers to it, then its parents likewise."""

@@ -1,9 +1,9 @@
 """The pyfuse3 adapter, and only that: requests in, answers out.
 
 Runs in one thread.  A handler finds nodes, asks a tree and counts lookups without awaiting in
-between, so no request sees another's work half done; only fsync goes to a worker thread, with a
-descriptor of its own.  Nothing but `pyfuse3.FUSEError` leaves a handler, see `fusefs.answers`: any
-other exception would end the file system.
+between, so no request sees another's work half done; what may take long, fsync and all calls on
+network file systems, is left to threads, see `fusefs.slow`.  Nothing but `pyfuse3.FUSEError` leaves
+a handler, see `fusefs.answers`: any other exception would end the file system.
 
 What is not here answers ENOSYS, and the kernel stops asking or does it itself: fallocate,
 copy_file_range, SEEK_DATA, ioctl, poll, locks.
@@ -18,14 +18,17 @@ from collections.abc import Iterable, Sequence
 
 import pyfuse3
 
-from fusefs.answers import Requests, entry_attributes, log, no_entry, statfs_answer
+from fusefs import layers
+from fusefs.answers import NO_ENTRY, Requests, entry_attributes, find, log, statfs_answer
 from fusefs.events import Observer, hides_something
 from fusefs.handles import DirHandle, FileHandle, Handles
+from fusefs.listing import Listing
+from fusefs.mounts import Mounts
 from fusefs.nodes import Node, NodeTable
 from fusefs.replacing import KernelEntry, entry_of, replace_rules
 from fusefs.rules import Rules
-from fusefs.transfer import sync, write_all
-from fusefs.tree import Changes, Entry, Opened
+from fusefs.slow import DEADLINE_SECONDS, Calls, close_opened
+from fusefs.tree import Attributes, Changes, Entry, Opened
 from fusefs.view import Budget, View, ViewSettings
 
 
@@ -33,7 +36,8 @@ class Operations(pyfuse3.Operations):
     """Serves one view.
 
     ``observer`` gets refusals and redirected creations, with ``trace`` every operation.  ``budget``
-    bounds descriptors; by default it follows RLIMIT_NOFILE.
+    bounds descriptors; by default it follows RLIMIT_NOFILE.  ``deadline``: how many seconds a
+    request waits for a network file system below.
     """
 
     supports_dot_lookup = False
@@ -46,13 +50,17 @@ class Operations(pyfuse3.Operations):
         *,
         trace: bool = False,
         budget: Budget | None = None,
+        deadline: float = DEADLINE_SECONDS,
     ) -> None:
         budget = budget or Budget.of_limit()
         self._table = NodeTable(budget.inodes)
-        self._view = View(settings, self._table)
+        self._calls = Calls(deadline)
+        self.mounts = Mounts(self._calls)
+        self._view = View(settings, self._table, self.mounts)
         self._files: Handles[FileHandle] = Handles(budget.files)
         self._dirs: Handles[DirHandle] = Handles(budget.directories)
-        self._request = Requests(self._table, observer, trace)
+        self._request = Requests(self._calls, self._table, observer, trace)
+        self._listing = Listing(self._request, self._table, deadline)
         self._closed = False
 
     def replace_rules(
@@ -86,14 +94,17 @@ class Operations(pyfuse3.Operations):
     ) -> pyfuse3.EntryAttributes:
         parent = self._node(parent_inode)
         try:
-            with self._request("lookup", ctx.pid, parent, name):
-                return self._counted(parent.tree.lookup(parent, name))
+            return self._counted(
+                await self._request(
+                    "lookup", ctx.pid, parent, lambda: parent.tree.lookup(parent, name), name
+                )
+            )
         except pyfuse3.FUSEError as error:
             # What is hidden is not to be remembered as absent: each program that looks for it is
             # to be an event, and a rule that shows it acts at once.
             if error.errno != errno.ENOENT or hides_something(error.__cause__):
                 raise
-        return no_entry()
+        return NO_ENTRY
 
     async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
         try:
@@ -106,40 +117,52 @@ class Operations(pyfuse3.Operations):
         self, parent_inode: int, name: bytes, mode: int, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         parent = self._node(parent_inode)
-        with self._request("mkdir", ctx.pid, parent, name, creates=True):
-            return self._counted(parent.tree.mkdir(parent, name, mode))
+        return self._counted(
+            await self._request.creating(
+                "mkdir", ctx.pid, parent, name, lambda: parent.tree.mkdir(parent, name, mode)
+            )
+        )
 
     async def mknod(
         self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         parent = self._node(parent_inode)
-        with self._request("mknod", ctx.pid, parent, name, creates=True):
-            return self._counted(parent.tree.mknod(parent, name, mode))
+        return self._counted(
+            await self._request.creating(
+                "mknod", ctx.pid, parent, name, lambda: parent.tree.mknod(parent, name, mode)
+            )
+        )
 
     async def symlink(
         self, parent_inode: int, name: bytes, target: bytes, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         parent = self._node(parent_inode)
-        with self._request("symlink", ctx.pid, parent, name, creates=True):
-            return self._counted(parent.tree.symlink(parent, name, target))
+        return self._counted(
+            await self._request.creating(
+                "symlink", ctx.pid, parent, name, lambda: parent.tree.symlink(parent, name, target)
+            )
+        )
 
     async def link(
         self, inode: int, new_parent_inode: int, new_name: bytes, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         node, parent = self._node(inode), self._node(new_parent_inode)
-        with self._request("link", ctx.pid, parent, new_name, creates=True):
+
+        def work() -> Entry:
             _check_same_tree(node, parent)
-            return self._counted(parent.tree.link(node, parent, new_name))
+            return parent.tree.link(node, parent, new_name)
+
+        return self._counted(await self._request.creating("link", ctx.pid, parent, new_name, work))
 
     async def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         parent = self._node(parent_inode)
-        with self._request("unlink", ctx.pid, parent, name):
-            parent.tree.unlink(parent, name)
+        await self._request(
+            "unlink", ctx.pid, parent, lambda: parent.tree.unlink(parent, name), name
+        )
 
     async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         parent = self._node(parent_inode)
-        with self._request("rmdir", ctx.pid, parent, name):
-            parent.tree.rmdir(parent, name)
+        await self._request("rmdir", ctx.pid, parent, lambda: parent.tree.rmdir(parent, name), name)
 
     async def rename(
         self,
@@ -151,21 +174,23 @@ class Operations(pyfuse3.Operations):
         ctx: pyfuse3.RequestContext,
     ) -> None:
         old, new = self._node(parent_inode_old), self._node(parent_inode_new)
-        with self._request("rename", ctx.pid, new, name_new, creates=True):
+
+        def work() -> None:
             _check_same_tree(old, new)
             old.tree.rename(old, name_old, new, name_new, flags)
 
+        await self._request.creating("rename", ctx.pid, new, name_new, work)
+
     async def readlink(self, inode: int, ctx: pyfuse3.RequestContext) -> bytes:
         node = self._node(inode)
-        with self._request("readlink", ctx.pid, node):
-            return node.tree.readlink(node)
+        return await self._request("readlink", ctx.pid, node, lambda: node.tree.readlink(node))
 
     # -- attributes ------------------------------------------------------------------------
 
     async def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
         node = self._node(inode)
-        with self._request("getattr", ctx.pid, node):
-            return entry_attributes(node, node.tree.attributes(node))
+        shown = await self._request("getattr", ctx.pid, node, lambda: node.tree.attributes(node))
+        return entry_attributes(node, shown)
 
     async def setattr(
         self,
@@ -176,7 +201,8 @@ class Operations(pyfuse3.Operations):
         ctx: pyfuse3.RequestContext,
     ) -> pyfuse3.EntryAttributes:
         node = self._node(inode)
-        with self._request("setattr", ctx.pid, node):
+
+        def work() -> Attributes:
             changes = Changes(
                 mode=stat.S_IMODE(attr.st_mode) if fields.update_mode else None,
                 uid=attr.st_uid if fields.update_uid else None,
@@ -186,46 +212,54 @@ class Operations(pyfuse3.Operations):
                 mtime_ns=attr.st_mtime_ns if fields.update_mtime else None,
                 fd=None if fh is None else self._files[fh].fd,
             )
-            return entry_attributes(node, node.tree.change(node, changes))
+            return node.tree.change(node, changes)
+
+        return entry_attributes(node, await self._request("setattr", ctx.pid, node, work))
 
     async def getxattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> bytes:
+        if not name.startswith(b"user."):
+            # Before each write the kernel asks for security.capability (file_remove_privs() in
+            # fs/inode.c), and remembers no answer but ENOSYS to all of them.
+            raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
         node = self._node(inode)
-        with self._request("getxattr", ctx.pid, node):
-            return node.tree.getxattr(node, name)
+        return await self._request(
+            "getxattr", ctx.pid, node, lambda: node.tree.getxattr(node, name)
+        )
 
     async def listxattr(self, inode: int, ctx: pyfuse3.RequestContext) -> Sequence[bytes]:
         node = self._node(inode)
-        with self._request("listxattr", ctx.pid, node):
-            return node.tree.listxattr(node)
+        return await self._request("listxattr", ctx.pid, node, lambda: node.tree.listxattr(node))
 
     async def setxattr(
         self, inode: int, name: bytes, value: bytes, ctx: pyfuse3.RequestContext
     ) -> None:
         node = self._node(inode)
-        with self._request("setxattr", ctx.pid, node):
-            node.tree.setxattr(node, name, value)
+        await self._request(
+            "setxattr", ctx.pid, node, lambda: node.tree.setxattr(node, name, value)
+        )
 
     async def removexattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         node = self._node(inode)
-        with self._request("removexattr", ctx.pid, node):
-            node.tree.removexattr(node, name)
+        await self._request("removexattr", ctx.pid, node, lambda: node.tree.removexattr(node, name))
 
     async def access(self, inode: int, mode: int, ctx: pyfuse3.RequestContext) -> bool:
         node = self._node(inode)
-        with self._request("access", ctx.pid, node):
-            return node.tree.access(node, mode)
+        return await self._request("access", ctx.pid, node, lambda: node.tree.access(node, mode))
 
     async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
-        with self._request("statfs", ctx.pid, self._view.root):
-            return statfs_answer(self._view.home.statvfs())
+        view = self._view
+        return statfs_answer(await self._request("statfs", ctx.pid, view.root, view.home.statvfs))
 
     # -- files -----------------------------------------------------------------------------
 
     async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
         node = self._node(inode)
-        with self._request("open", ctx.pid, node):
+
+        def work() -> Opened:
             self._files.check_room()
-            return self._opened(node, node.tree.open(node, flags), ctx.pid)
+            return node.tree.open(node, flags)
+
+        return self._opened(node, await self._request("open", ctx.pid, node, work), ctx.pid)
 
     async def create(
         self,
@@ -236,103 +270,98 @@ class Operations(pyfuse3.Operations):
         ctx: pyfuse3.RequestContext,
     ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
         parent = self._node(parent_inode)
-        with self._request("create", ctx.pid, parent, name, creates=True):
+
+        def work() -> tuple[Entry, Opened]:
             self._files.check_room()
-            entry, opened = parent.tree.create(parent, name, mode, flags)
-            return self._opened(entry.node, opened, ctx.pid), self._counted(entry)
+            return parent.tree.create(parent, name, mode, flags)
+
+        entry, opened = await self._request.creating("create", ctx.pid, parent, name, work)
+        return self._opened(entry.node, opened, ctx.pid), self._counted(entry)
 
     async def read(self, fh: int, off: int, size: int) -> bytes:
         handle = self._file(fh)
-        with self._request("read", handle.pid, handle.node):
-            return os.pread(handle.fd, size, off)
+        return await self._request(
+            "read", handle.pid, handle.node, lambda: layers.read(handle.fd, size, off)
+        )
 
     async def write(self, fh: int, off: int, buf: bytes) -> int:
         handle = self._file(fh)
-        with self._request("write", handle.pid, handle.node):
-            return write_all(handle.fd, buf, off)
+        return await self._request(
+            "write", handle.pid, handle.node, lambda: layers.write(handle.fd, buf, off)
+        )
 
     async def flush(self, fh: int) -> None:
+        if not self._view.home.backing.reports_on_close:
+            # The kernel takes this for success, of every file, and does not ask again: a third of
+            # what opening, reading and closing a small file costs (fuse_flush() in fs/fuse/file.c).
+            raise pyfuse3.FUSEError(errno.ENOSYS)
         handle = self._file(fh)
-        with self._request("flush", handle.pid, handle.node):
-            # close(2) of a duplicate is where a network file system reports what a write hid.
-            os.close(os.dup(handle.fd))
+        await self._request("flush", handle.pid, handle.node, lambda: layers.flush(handle.fd))
 
     async def fsync(self, fh: int, datasync: bool) -> None:
         handle = self._file(fh)
-        with self._request("fsync", handle.pid, handle.node):
-            await sync(os.dup(handle.fd), datasync)
+        fd = self._calls.patient(handle.fd)
+        await self._request("fsync", handle.pid, handle.node, lambda: layers.sync(fd, datasync))
 
     async def release(self, fh: int) -> None:
         handle = self._file(fh)
-        with self._request("release", handle.pid, handle.node):
-            self._files.remove(fh)
-            self._table.opened(handle.node, -1)
-            os.close(handle.fd)
+        await self._request("release", handle.pid, handle.node, lambda: self._release(fh, handle))
 
     # -- directories -----------------------------------------------------------------------
 
     async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
         node = self._node(inode)
-        with self._request("opendir", ctx.pid, node):
-            self._dirs.check_room()
-            node.tree.check_listable(node)
-            number = self._dirs.add(DirHandle(node, ctx.pid))
-            self._table.opened(node, +1)
-            return number
+        return await self._request(
+            "opendir", ctx.pid, node, lambda: self._opened_directory(node, ctx.pid)
+        )
 
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         handle = self._dir(fh)
-        with self._request("readdir", handle.pid, handle.node):
-            if start_id == 0:
-                handle.names = [b".", b"..", *handle.node.tree.names(handle.node)]
-            for index in range(start_id, len(handle.names)):
-                if not self._listed(handle.node, handle.names[index], index + 1, token):
-                    break
+        await self._listing.report(fh, handle, start_id, token)
 
     async def fsyncdir(self, fh: int, datasync: bool) -> None:
         handle = self._dir(fh)
-        with self._request("fsyncdir", handle.pid, handle.node):
-            fd = handle.node.tree.open_for_sync(handle.node)
+        node = handle.node
+
+        def work() -> None:
+            fd = node.tree.pinned_for_sync(node)
             if fd is not None:
-                await sync(fd, datasync)
+                layers.sync_directory(self._calls.patient(fd))
+
+        await self._request("fsyncdir", handle.pid, node, work)
 
     async def releasedir(self, fh: int) -> None:
         handle = self._dir(fh)
-        with self._request("releasedir", handle.pid, handle.node):
+
+        def work() -> None:
             self._dirs.remove(fh)
+            self._listing.closed(fh)
             self._table.opened(handle.node, -1)
 
-    def _listed(self, node: Node, name: bytes, next_id: int, token: pyfuse3.ReaddirToken) -> bool:
-        """Report one entry; ``False`` when there is no more room for it."""
-        if name in (b".", b".."):
-            # Only number and type are used, and no lookup is counted (fuse_direntplus_link).
-            shown = node if name == b"." or node.parent is None else node.parent
-            attributes = entry_attributes(shown, shown.tree.attributes(shown))
-            return pyfuse3.readdir_reply(token, name, attributes, next_id)
-        try:
-            entry = node.tree.lookup(node, name)
-        except OSError:
-            return True  # gone since the listing began, or hidden
-        accepted = pyfuse3.readdir_reply(token, name, entry_attributes(*entry), next_id)
-        if accepted:
-            entry.node.lookups += 1
-        else:
-            self._table.drop(entry.node)
-        return accepted
+        await self._request("releasedir", handle.pid, handle.node, work)
 
     # -- tables ----------------------------------------------------------------------------
 
     def _node(self, inode: int) -> Node:
-        with self._request("find", 0, None):
-            return self._table[inode]
+        return find(self._table, inode)
 
     def _file(self, fh: int) -> FileHandle:
-        with self._request("find", 0, None):
-            return self._files[fh]
+        return find(self._files, fh)
 
     def _dir(self, fh: int) -> DirHandle:
-        with self._request("find", 0, None):
-            return self._dirs[fh]
+        return find(self._dirs, fh)
+
+    def _opened_directory(self, node: Node, pid: int) -> int:
+        self._dirs.check_room()
+        node.tree.check_listable(node)
+        number = self._dirs.add(DirHandle(node, pid))
+        self._table.opened(node, +1)
+        return number
+
+    def _release(self, fh: int, handle: FileHandle) -> None:
+        self._files.remove(fh)
+        self._table.opened(handle.node, -1)
+        close_opened(handle.fd)
 
     def _counted(self, entry: Entry) -> pyfuse3.EntryAttributes:
         entry.node.lookups += 1

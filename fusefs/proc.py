@@ -87,7 +87,7 @@ class Proc(Tree):
         self._table = table
         self._rules = rules
         self._nodes: dict[tuple[tuple[bytes, ...], int], ProcNode] = {}
-        self._fd = layers.open_root(b"/proc")
+        self._fd = layers.pin_root(b"/proc")[0]
         self.root = ProcNode(self, stat.S_IFDIR, view_root, ())
         self.root.opens = 1  # never forgotten
 
@@ -144,7 +144,7 @@ class Proc(Tree):
             raise read_only()
         fd = self._pin(node.names)
         try:
-            return Opened(layers.reopen(fd, os.O_RDONLY), direct=True, unchanged=False)
+            return Opened(layers.reopen(fd, os.O_RDONLY)[0], direct=True, unchanged=False)
         finally:
             os.close(fd)
 
@@ -176,7 +176,7 @@ class Proc(Tree):
         fd = os.dup(self._fd)
         for name in names:
             try:
-                inner = layers.open_path(fd, name)
+                inner, _ = layers.pin(fd, name)
             finally:
                 os.close(fd)
             fd = inner

@@ -78,7 +78,7 @@ class ReadableHome(Union):
     def open(self, node: Node, flags: int) -> Opened:
         node = home_node(node)
         if node.upper is not None and not node.is_dir:
-            fd = layers.reopen(self.backing.fd(node, "upper"), flags)
+            fd, st = layers.reopen(self.backing.fd(node, "upper"), flags)
         elif self.backing.shown_lower(node) is None:
             raise stale()
         elif flags & (os.O_ACCMODE | os.O_TRUNC):
@@ -86,49 +86,44 @@ class ReadableHome(Union):
         elif self.backing.place(node).access is Access.MOUNTPOINT:
             raise denied()
         else:
-            fd = layers.reopen(self.backing.fd(node, "lower"), os.O_RDONLY)
-        return Opened(fd, direct=False, unchanged=self._unchanged(node, fd))
+            fd, st = layers.reopen(self.backing.fd(node, "lower"), os.O_RDONLY)
+        return Opened(fd, direct=False, unchanged=self._unchanged(node, st))
 
-    def _unchanged(self, node: HomeNode, fd: int) -> bool:
+    def _unchanged(self, node: HomeNode, st: os.stat_result) -> bool:
         """Whether what the kernel cached at the last open still holds."""
-        st = os.fstat(fd)
         signature = (st.st_mtime_ns, st.st_ctime_ns, st.st_size)
         same = node.signature == signature
         settled = max(st.st_mtime_ns, st.st_ctime_ns) < time.time_ns() - _SETTLED_NS
         node.signature = signature if settled else None
         return same
 
-    def open_for_sync(self, node: Node) -> int | None:
+    def pinned_for_sync(self, node: Node) -> int | None:
         node = home_node(node)
-        return (
-            None
-            if node.upper is None
-            else layers.reopen(self.backing.fd(node, "upper"), os.O_RDONLY)
-        )
+        return None if node.upper is None else self.backing.fd(node, "upper")
 
     def statvfs(self) -> os.statvfs_result:
         """How full the store's file system is."""
-        return os.fstatvfs(self.backing.fd(self.root, "upper"))
+        return layers.statvfs(self.backing.fd(self.root, "upper"))
 
     def access(self, node: Node, mode: int) -> bool:
         node = home_node(node)
         layer: Layer = "lower" if self.backing.shown_lower(node) is not None else "upper"
         if mode & os.W_OK and layer == "lower" and not node.is_dir:
             raise read_only()
-        return os.access(layers.magic_link(self.backing.fd(node, layer)), mode)
+        return layers.access(self.backing.fd(node, layer), mode)
 
     def getxattr(self, node: Node, name: bytes) -> bytes:
-        return os.getxattr(self._any_layer(node, name), name)
+        return layers.getxattr(self._any_layer(node, name), name)
 
     def listxattr(self, node: Node) -> list[bytes]:
-        names = map(os.fsencode, os.listxattr(self._any_layer(node, b"user.")))
+        names = layers.listxattr(self._any_layer(node, b"user."))
         return [name for name in names if name.startswith(b"user.")]
 
-    def _any_layer(self, node: Node, name: bytes) -> bytes:
+    def _any_layer(self, node: Node, name: bytes) -> int:
         check_xattr(name)
         node = home_node(node)
         layer: Layer = "lower" if self.backing.shown_lower(node) is not None else "upper"
-        return layers.magic_link(self.backing.fd(node, layer))
+        return self.backing.fd(node, layer)
 
 
 def home_node(node: Node | None) -> HomeNode:

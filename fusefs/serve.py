@@ -7,9 +7,11 @@ import os
 from collections.abc import Callable, Iterable
 
 import pyfuse3
+import trio
 
 from fusefs.operations import Operations
 from fusefs.replacing import KernelEntry
+from fusefs.turns import in_turn
 
 _ADOPTED = "/dev/fd/"
 
@@ -36,12 +38,16 @@ async def serve(
         operations.never_look_at(os.fsencode(mount))
     mounted = False
     try:
-        pyfuse3.init(operations, mount, set(options))
-        mounted = True
-        _never_block_on_an_empty_queue()
-        if ready is not None:
-            ready()
-        await _answer_requests()
+        with in_turn():
+            pyfuse3.init(operations, mount, set(options))
+            mounted = True
+            _never_block_on_an_empty_queue()
+            async with trio.open_nursery() as nursery:
+                await nursery.start(operations.mounts.watch)
+                if ready is not None:
+                    ready()
+                await pyfuse3.main()
+                nursery.cancel_scope.cancel()
     finally:
         if mounted:
             pyfuse3.close(unmount=not adopted)
@@ -52,39 +58,13 @@ def _never_block_on_an_empty_queue() -> None:
     """Make the session's descriptor non-blocking.
 
     A request whose process is killed leaves the queue again: pyfuse3, told that there is one, would
-    wait in read(2) for the next, and with it every task and thread of this process.
+    wait in read(2) for the next, and with it every task of this process.  See `fusefs.turns` for
+    what becomes of the error instead.
     """
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):  # the descriptor of this listing itself is gone
             if os.readlink(f"/proc/self/fd/{name}") == "/dev/fuse":
                 os.set_blocking(int(name), False)
-
-
-async def _answer_requests() -> None:
-    """Run pyfuse3's loop, again when it ended because the queue was empty after all."""
-    while True:
-        try:
-            await pyfuse3.main()
-        except BaseException as error:  # noqa: BLE001 - all but an empty queue is raised again
-            rest = _without_empty_reads(error)
-            if rest is not None:
-                raise rest from None
-        else:
-            return
-
-
-def _without_empty_reads(error: BaseException) -> BaseException | None:
-    """What is left of ``error`` without EAGAIN, as it comes or in the group that a nursery makes.
-
-    In such a group it may be together with the cancellation that ends the loop.
-    """
-    if isinstance(error, BlockingIOError):
-        return None
-    split = getattr(error, "split", None)  # BaseExceptionGroup's, before Python 3.11 a backport's
-    if split is None:
-        return error
-    rest: BaseException | None = split(BlockingIOError)[1]
-    return rest
 
 
 def forget_entries(entries: Iterable[KernelEntry]) -> None:

@@ -116,8 +116,8 @@ class Tree(ABC):
         """The text of a symlink."""
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
-    def open_for_sync(self, node: Node) -> int | None:
-        """A descriptor for fsync(2) on the directory ``node``, if that means anything."""
+    def pinned_for_sync(self, node: Node) -> int | None:
+        """The descriptor of the directory ``node`` whose fsync(2) means anything, if one has."""
         return None
 
     def create(self, parent: Node, name: bytes, mode: int, flags: int) -> tuple[Entry, Opened]:

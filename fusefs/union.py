@@ -20,6 +20,7 @@ from fusefs.events import hidden
 from fusefs.layers import Identity
 from fusefs.links import Shape
 from fusefs.merged import Found, HomeNode, Layer, Place, anchor_of, parent_of, show
+from fusefs.mounts import Mounts
 from fusefs.nodes import Anchor, Node, NodeTable
 from fusefs.rules import Access
 from fusefs.tree import Entry, Tree
@@ -28,11 +29,13 @@ from fusefs.tree import Entry, Tree
 class Union(Tree):
     """Names looked up in both layers, and the nodes made from what is found."""
 
-    def __init__(self, table: NodeTable, view_root: Node, home: bytes, store: bytes) -> None:
+    def __init__(
+        self, table: NodeTable, mounts: Mounts, view_root: Node, home: bytes, store: bytes
+    ) -> None:
         self._table = table
         self._files: dict[tuple[Layer, Identity, bool], HomeNode] = {}
         self.root = HomeNode(self, stat.S_IFDIR, view_root, b"home")
-        self.backing = Backing(table.descriptors, self.root, home, store)
+        self.backing = Backing(table.descriptors, mounts, self.root, home, store)
 
     def exists_on_host(self, parent: Node, name: bytes) -> bool:
         return isinstance(parent, HomeNode) and self.backing.exists(parent, name)
@@ -54,7 +57,10 @@ class Union(Tree):
             not found.is_dir or access in (Access.READ_ONLY, Access.MOUNTPOINT)
         )
         if parent.upper is not None and not lower_only:
-            found.upper = layers.lstat(self.backing.fd(parent, "upper"), name)
+            store = self.backing.mounts.toward(
+                self.backing.fd(parent, "upper"), parent.upper.identity, name
+            )
+            found.upper = layers.lstat(store, name)
             if found.lower and found.upper and not stat.S_ISDIR(found.upper.st_mode):
                 found.upper = None
         return found
@@ -66,7 +72,7 @@ class Union(Tree):
             return
         if self.backing.never.holds_name(lower.identity, name):
             return
-        dir_fd = self.backing.fd(parent, "lower")
+        dir_fd = self.backing.mounts.toward(self.backing.fd(parent, "lower"), lower.identity, name)
         st = layers.lstat(dir_fd, name)
         if st is None or self.backing.never.holds(layers.identity(st)):
             return

@@ -9,6 +9,7 @@ import stat
 from typing import NamedTuple
 
 from fusefs.home import Home
+from fusefs.mounts import Mounts
 from fusefs.nodes import ROOT_ID, Node, NodeTable
 from fusefs.proc import Proc, ProcRules
 from fusefs.rules import Rules
@@ -62,10 +63,10 @@ def raise_descriptor_limit() -> None:
 class View(Tree):
     """The root directory and what hangs below it."""
 
-    def __init__(self, settings: ViewSettings, table: NodeTable) -> None:
+    def __init__(self, settings: ViewSettings, table: NodeTable, mounts: Mounts) -> None:
         self.root = Node(self, stat.S_IFDIR, None, b"")
         table.add(self.root, ROOT_ID)
-        self.home = Home(table, self.root, settings.home, settings.store)
+        self.home = Home(table, mounts, self.root, settings.home, settings.store)
         self.home.backing.replace_rules(settings.rules, settings.never)
         self.proc = Proc(table, self.root, settings.proc)
         self._nodes: dict[bytes, Node] = {b"home": self.home.root, b"proc": self.proc.root}
@@ -79,8 +80,9 @@ class View(Tree):
         return Entry(node, node.tree.attributes(node))
 
     def attributes(self, node: Node) -> Attributes:
-        home = self.home.attributes(self.home.root)
-        return home._replace(mode=stat.S_IFDIR | 0o555, nlink=1, size=0, blocks=0)
+        # Not those of the home, which may be on a file system that hangs: /proc is beside it.
+        shown = self.proc.attributes(self.proc.root)
+        return shown._replace(mode=stat.S_IFDIR | 0o555, uid=os.getuid(), gid=os.getgid(), nlink=1)
 
     def names(self, node: Node) -> list[bytes]:
         return list(self._nodes)

@@ -1,11 +1,13 @@
 """What holds for every test: an ordinary user, a tier, a home of its own, no jail left running."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.model.profiles import FIXED_SEED, SEED_VARIABLE
 from tests.support.home import FakeHome
 from tests.support.processes import stop_jails
 from tests.support.tiers import TIERS, count_by_tier, tier_of
@@ -15,6 +17,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse root: a jail refuses it too, and hostile tests with its rights would do harm."""
     if os.getuid() == 0:
         pytest.exit("the tests do not run as root: `make test` runs them as a user", returncode=2)
+    # Drawn here, where the workers that are started later inherit it.
+    os.environ[SEED_VARIABLE] = os.environ.get(SEED_VARIABLE) or str(secrets.randbelow(1 << 32))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,6 +36,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
     line = ", ".join(f"{tier} {counts[tier]}" for tier in TIERS)
     terminalreporter.write_line(f"tests by tier: {line}")
+    if counts["model"]:
+        fresh = os.environ[SEED_VARIABLE]
+        terminalreporter.write_line(
+            f"seeds of the model: {FIXED_SEED} and {fresh} (again: {SEED_VARIABLE}={fresh})"
+        )
 
 
 @pytest.fixture
@@ -43,7 +52,7 @@ def home(tmp_path: Path) -> FakeHome:
 @pytest.fixture(autouse=True)
 def _no_jail_of_the_test_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """End the jails below the test's ``tmp_path``; a process that outlives its jail fails it."""
-    if tier_of(request.node.nodeid) not in ("jail", "escape"):
+    if tier_of(request.node.nodeid) not in ("jail", "escape", "faults", "docs", "soak"):
         yield
         return
     tmp_path: Path = request.getfixturevalue("tmp_path")

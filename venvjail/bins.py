@@ -85,9 +85,11 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-def new_shell_text(entry: str) -> bytes:
+def new_shell_text(entry: str, python: str) -> bytes:
     """``venv/bin/activate-new-shell``; ``entry`` is the entry in the state directory of that name.
 
+    ``python`` is the entries' interpreter: where a distribution's upgrade has removed it, the
+    kernel alone would answer, with ``not found``.
     One simple command without options, variables or substitutions: sourced, it leaves nothing
     behind in bash, dash, zsh or fish, and neither replaces nor ends the user's shell.  Arguments
     are not passed on, because a sourced file sees those of the script that sources it.
@@ -96,11 +98,13 @@ def new_shell_text(entry: str) -> bytes:
 #!/bin/sh
 # Starts a new shell in the jail of this venv. Run it or source it: your own shell stays as it is,
 # and is there again when the new one ends. Arguments are ignored.
-/bin/sh -c 'test -x "$1" && exec "$1"
+/bin/sh -c 'test -x "$1" && test -x "$2" && exec "$1"
+test -x "$1" && echo "venvjail: $2 is missing, which the venv was made of: after an upgrade" \\
+    "of Python run: venvjail --upgrade VENV" >&2 && exit 125
 echo "venvjail: $1 is missing: if the venv was moved," \\
     "move it back or make it anew: venvjail --clear VENV" >&2
-exit 125' venvjail %b
-""" % shell_word(os.fsencode(entry))
+exit 125' venvjail %b %b
+""" % (shell_word(os.fsencode(entry)), shell_word(os.fsencode(python)))
 
 
 class Changes(NamedTuple):

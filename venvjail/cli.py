@@ -6,13 +6,20 @@ import sys
 from collections.abc import Sequence
 
 import click
+from click.shell_completion import CompletionItem
 
-from venvjail import __version__
+from venvjail import completion
 from venvjail.errors import EXIT_USAGE, UserError
+from venvjail.first_word import OPTIONS, is_command
 from venvjail.layout import VenvPaths
 from venvjail.quoting import printable
 
-_VENV = click.argument("venv", metavar="VENV")
+_VENV = click.argument("venv", metavar="VENV", shell_complete=completion.venvs)
+_NETWORK = click.option(
+    "--network",
+    type=click.Choice(["host", "none", "isolated"]),
+    help="The network of the jail that starts with this command, instead of the config's.",
+)
 _COMMAND_LINE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
@@ -23,8 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _status(arguments: list[str]) -> int:
     try:
-        command = group if _names_command(arguments) else _create_command()
-        result = command.main(arguments, prog_name="venvjail", standalone_mode=False)
+        result = _command(arguments).main(arguments, prog_name="venvjail", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except UserError as error:
         click.echo(f"venvjail: {printable(str(error))}", err=True)
@@ -44,11 +50,13 @@ def _one_line(error: click.ClickException) -> str:
     return f"{message[:1].lower()}{message[1:]}; see: {path} --help"
 
 
-def _names_command(arguments: list[str]) -> bool:
-    """Whether the command group is meant, not creation: DESIGN says the first word decides."""
-    if not arguments:
-        return True
-    return arguments[0] in {*group.commands, "--help", "-h", "--version"}
+def _command(arguments: list[str]) -> click.Command:
+    """The command that the first word decides for: creation unless it names another."""
+    asked_for = completion.words_before()
+    if asked_for is not None:
+        creates = asked_for and not (asked_for[0] in group.commands or asked_for[0] in OPTIONS)
+        return _create_command() if creates else group
+    return group if is_command(arguments, group.commands) else _create_command()
 
 
 def _create_command() -> click.Command:
@@ -57,18 +65,48 @@ def _create_command() -> click.Command:
     return command
 
 
+class _Group(click.Group):
+    """Offers the options of creation too at the TAB key: its command's name may be left out."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        offered = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            creation = _create_command()
+            offered += creation.shell_complete(click.Context(creation), incomplete)
+        return offered
+
+
+def _print_versions(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        from venvjail.commands import versions
+
+        for line in versions.lines():
+            click.echo(printable(line))
+        context.exit()
+
+
 @click.group(
+    cls=_Group,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Create a venv whose programs run in a jail: venvjail ENV_DIR "
     "(options: venvjail create --help).",
 )
-@click.version_option(__version__, prog_name="venvjail")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_versions,
+    help="Show the version, and those of what venvjail uses.",
+)
 @click.pass_context
 def group(context: click.Context) -> None:
     """A Python virtual environment whose programs run in a jail."""
     if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+        from venvjail.commands.welcome import welcome
+
+        welcome()
 
 
 @group.command("create", context_settings={**_COMMAND_LINE, "help_option_names": []})
@@ -79,9 +117,17 @@ def create(arguments: tuple[str, ...]) -> None:
 
 
 @group.command(context_settings=_COMMAND_LINE)
+@_NETWORK
 @_VENV
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="CMD...")
-def run(venv: str, command: tuple[str, ...]) -> int:
+@click.argument(
+    "command",
+    nargs=-1,
+    required=True,
+    type=click.UNPROCESSED,
+    metavar="CMD...",
+    shell_complete=completion.commands,
+)
+def run(venv: str, command: tuple[str, ...], network: str | None) -> int:
     """Run a command in the jail, with the venv activated."""
     from venvjail import active, entry
 
@@ -89,17 +135,18 @@ def run(venv: str, command: tuple[str, ...]) -> int:
     if not words:
         raise click.UsageError("missing argument 'CMD...'")
     paths = _paths(venv)
-    return entry.execute(paths, words[0], active.run(paths, words), words)
+    return entry.execute(paths, words[0], active.run(paths, words), words, network or "")
 
 
 @group.command()
+@_NETWORK
 @_VENV
-def shell(venv: str) -> int:
+def shell(venv: str, network: str | None) -> int:
     """Start your shell in the jail, with the venv activated."""
     from venvjail import active, entry
 
     paths = _paths(venv)
-    return entry.execute(paths, "shell", active.shell(paths), is_shell=True)
+    return entry.execute(paths, "shell", active.shell(paths), network=network or "", is_shell=True)
 
 
 @group.command("mount-debug")
@@ -123,7 +170,7 @@ def show_config(venv: str) -> None:
 
 
 @group.command()
-@click.argument("venv", metavar="[VENV]", required=False)
+@click.argument("venv", metavar="[VENV]", required=False, shell_complete=completion.venvs)
 def status(venv: str | None) -> int:
     """Show the running jails, or whether that of VENV runs (status 0) or not (status 1)."""
     from venvjail.commands import manage
@@ -200,7 +247,7 @@ def log(
 
 @group.command()
 @_VENV
-@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="PATH...", shell_complete=completion.paths)
 @click.option("--tree", is_flag=True, help="Draw the home as the jail sees it.")
 @click.option("--all", "everything", is_flag=True, help="Name what is hidden, do not count it.")
 def explain(venv: str, paths: tuple[str, ...], tree: bool, everything: bool) -> None:
@@ -217,7 +264,7 @@ def explain(venv: str, paths: tuple[str, ...], tree: bool, everything: bool) -> 
 
 @group.command()
 @_VENV
-@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="PATH...", shell_complete=completion.paths)
 @click.option("--from-log", is_flag=True, help="Ask for each path that the log suggests.")
 def allow(venv: str, paths: tuple[str, ...], from_log: bool) -> None:
     """Let the jail see paths: edits the venv's config, and acts in a running jail."""
@@ -234,7 +281,9 @@ def allow(venv: str, paths: tuple[str, ...], from_log: bool) -> None:
 
 @group.command()
 @_VENV
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument(
+    "paths", nargs=-1, required=True, metavar="PATH...", shell_complete=completion.paths
+)
 def hide(venv: str, paths: tuple[str, ...]) -> None:
     """Hide paths from the jail: edits the venv's config, and acts in a running jail."""
     from venvjail.commands import allow
@@ -250,10 +299,19 @@ def doctor() -> int:
     return doctor.examine()
 
 
+@group.command("completion")
+@click.argument("shell", type=click.Choice(completion.SHELLS), metavar="{bash|zsh|fish}")
+def show_completion(shell: str) -> None:
+    """Print the script for completion at the TAB key, for eval or source."""
+    click.echo(completion.script(group, shell))
+
+
 def _paths(venv: str) -> VenvPaths:
     """The paths of an existing venv; UserError where there is none, it was moved, or in a jail."""
     from venvjail.caller import refuse_in_jail
+    from venvjail.nearby import refuse_unknown
     from venvjail.record import load
 
     refuse_in_jail()
+    refuse_unknown(venv)
     return VenvPaths(load(venv).venv)

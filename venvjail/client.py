@@ -27,6 +27,7 @@ class Status:
 
     ``supervisor``, ``init`` and ``entries``, those that have a command running, are pids on the
     host; ``processes`` is a count, without init; ``linger`` is in seconds.
+    ``network`` describes the jail's network, in words.
     ``notices`` are lines about config files that do not count as they are.
     """
 
@@ -40,6 +41,7 @@ class Status:
     writable: list[str]
     tmp: str
     linger: float
+    network: str = "host"
     notices: list[str] = field(default_factory=list)
 
 

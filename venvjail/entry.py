@@ -29,6 +29,8 @@ else:
 Environment = dict[bytes, bytes]
 
 _NEW_SHELL = "activate-new-shell"
+#: The kernel's own fs.nr_open; systemd raises it, and ``joining`` closes what is beyond.
+MOST_DESCRIPTORS = 1 << 20
 _ANSWER_SECONDS = 30.0
 _ATTEMPTS = 10
 
@@ -85,6 +87,7 @@ def execute(
     name: str,
     prepare: "Prepare",
     arguments: "Sequence[str]" = (),
+    network: str = "",
     *,
     is_shell: bool = False,
 ) -> int:
@@ -93,24 +96,25 @@ def execute(
     ``name`` is the command's for the audit.  ``prepare`` is called in the jail with the command's
     environment, which it may change, and returns the command line, whose first word is a path or
     a name to be found in PATH.  ``arguments`` are looked through for hidden paths when the
-    command fails.  ``is_shell`` is for one that makes jobs of what it runs: keys that signal are
+    command fails.  ``network`` is the network mode that the jail must have; empty, that of the
+    config.  ``is_shell`` is for a command that makes jobs of what it runs: keys that signal are
     not for the job that it is in itself then.  Raises JailError where the jail cannot be joined:
     nothing has been run then.
     """
     _refuse_root()
     files = _check_standard_descriptors()
     # Nothing the caller has open reaches the jail: a descriptor would open what the view hides.
-    posix.closerange(3, 1 << 20)
+    posix.closerange(3, MOST_DESCRIPTORS)
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     command = Command(prepare, arguments, is_shell, files)
-    request = _request(name, command)
+    request = _request(name, command, network)
     for _ in range(_ATTEMPTS):
         connection = connect(paths)
         if connection is None:
             from venvjail import start
 
-            start.start_supervisor(paths)
+            start.start_supervisor(paths, network)
         elif _is_sent(connection, request):
             from venvjail import joining
 
@@ -121,11 +125,15 @@ def execute(
     raise JailError(f"the jail of {paths.env} ends as soon as it starts; see {paths.run}/log")
 
 
-def _request(name: str, command: Command) -> bytes:
+def _request(name: str, command: Command, network: str) -> bytes:
     environment = command.environment
     fields = [environment.get(b"HOME", b""), encode(name), command.directory, *environment]
+    kind = protocol.JOIN
+    if network:
+        kind = protocol.JOIN_NETWORK
+        fields.insert(0, encode(network))
     try:
-        return protocol.pack(protocol.JOIN, fields)
+        return protocol.pack(kind, fields)
     except protocol.ProtocolError:
         raise JailError("the names of the environment variables are too long together") from None
 
@@ -211,6 +219,7 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
     try:
         status = posix.fstat(directory)
         if status.st_uid != posix.getuid() or status.st_mode & 0o077:
+            connection.close()
             raise JailError(
                 f"{paths.run} must belong to you and have mode 0700: chmod 700 {paths.run}"
             )
@@ -226,5 +235,6 @@ def connect(paths: VenvPaths) -> _socket.socket | None:
         posix.close(directory)
     credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
     if int.from_bytes(credentials[4:8], sys.byteorder) != posix.getuid():
+        connection.close()
         raise JailError(f"the socket in {paths.run} is served by another user; remove it")
     return connection

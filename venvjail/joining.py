@@ -9,13 +9,14 @@ import posix
 
 from venvjail import imports, job, protocol, syscalls
 from venvjail.answer import Answer, RefusedError, receive
+from venvjail.entry import MOST_DESCRIPTORS
 from venvjail.errors import EXIT_NO_JAIL, JailError, say
 from venvjail.layout import VenvPaths, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import NoReturn
 
     from venvjail.entry import Command, Environment
@@ -45,9 +46,7 @@ def run(paths: VenvPaths, connection: _socket.socket, command: "Command") -> int
     for notice in answer.notices:
         say(notice)
     _apply_environment(paths, command.environment, answer)
-    # While this process is in the jail's user namespace and still has its own memory, no jailed
-    # process may trace it; exec(2) makes the command dumpable again.
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    syscalls.close_from(MOST_DESCRIPTORS)
     start = Start(paths, command, answer, redirected)
     terminal = answer.relays and start.terminal()
     if terminal:
@@ -56,7 +55,7 @@ def run(paths: VenvPaths, connection: _socket.socket, command: "Command") -> int
         status = relay.run(*terminal, start)
     else:
         status = _stand_in(start)
-    _say_done(answer.lease, status, command.directory, command.arguments)
+    _say_done(paths, answer.lease, status, command)
     return job.end_like(status)
 
 
@@ -107,6 +106,10 @@ class Start:
         """Join the jail."""
         imports.end()
         _enter(self.paths, self.answer.namespaces)
+        # While the child is in the jail and still has our memory, no jailed process may trace it;
+        # exec(2) makes the command dumpable again.  Not before setns(2), which makes it what
+        # fs.suid_dumpable says; proc_sys_fs(5).
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
         if self.redirected is not None:
             self.redirected.reopen()
 
@@ -278,23 +281,27 @@ def _execute(command: list[str], environment: "Environment") -> int:
     return 126
 
 
-def _say_done(
-    lease: _socket.socket, status: int, directory: bytes, arguments: "Sequence[str]"
-) -> None:
+def _say_done(paths: VenvPaths, lease: _socket.socket, status: int, command: "Command") -> None:
     """Wait until the host's ``venv/bin`` shows what the command installed, but not for long.
 
-    And print what the supervisor has to tell of the command.
+    And print what the supervisor has to tell of the command, or of the jail's end.
     """
-    fields = [b"%d" % status, directory]
+    fields = [b"%d" % status, command.directory]
     if status:
-        words = [encode(word) for word in arguments[:_MOST_WORDS]]
+        words = [encode(word) for word in command.arguments[:_MOST_WORDS]]
         fields += [word for word in words if len(word) <= _PATH_MAX]
-    try:
-        lease.settimeout(5.0)
+    lease.settimeout(5.0)
+    try:  # noqa: SIM105 - contextlib takes milliseconds to import
         lease.send(protocol.pack(protocol.DONE, fields))
+    except (OSError, protocol.ProtocolError):
+        pass  # the jail has ended, and may have said why
+    try:
         _, answer = protocol.unpack(lease.recv(protocol.LIMIT))
     except (OSError, protocol.ProtocolError):
-        return  # the jail has ended; the next start brings venv/bin up to date
+        # The next start brings venv/bin up to date.
+        if posix.WIFSIGNALED(status) and posix.WTERMSIG(status) == _signal.SIGKILL:
+            say(b"the jail of " + encode(paths.env) + b" has ended, and the command with it")
+        return
     for field in answer:
         if field[:1] == protocol.NOTICE:
             say(field[1:])

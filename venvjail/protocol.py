@@ -18,6 +18,8 @@ JOIN = b"J"
 """Entry to supervisor: join the jail.
 
 Fields: home, command, working directory, names of environment variables."""
+JOIN_NETWORK = b"N"
+"""As JOIN, for a jail of this network mode alone, which is the first field."""
 DONE = b"D"
 """Entry to supervisor: the command has ended.
 

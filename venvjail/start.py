@@ -27,15 +27,19 @@ _LIMITS = (
     resource.RLIMIT_NOFILE,
     resource.RLIMIT_NPROC,
 )
+_LOCK_MODE = 0o200
 _SUPERVISOR = (
-    "import sys; sys.path[:0] = sys.argv[4:]; "
+    "import sys; sys.path[:0] = sys.argv[5:]; "
     "from venvjail.jail.supervisor import main; "
-    "main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"
+    "main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])"
 )
 
 
-def start_supervisor(paths: VenvPaths) -> None:
-    """Return when a supervisor listens; JailError with its reason when it cannot."""
+def start_supervisor(paths: VenvPaths, network: str = "") -> None:
+    """Return when a supervisor listens; JailError with its reason when it cannot.
+
+    ``network`` takes the place of ``[network] mode`` where this call starts it.
+    """
     record = load(paths.env)
     lock = _open_lock(paths)
     # Others wait for the lock: Ctrl-Z takes effect when the jail runs.
@@ -46,7 +50,7 @@ def start_supervisor(paths: VenvPaths) -> None:
         if connection is not None:
             connection.close()
             return
-        result = _launch(paths, record, lock)
+        result = _launch(paths, record, lock, network)
     finally:
         os.close(lock)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -55,16 +59,22 @@ def start_supervisor(paths: VenvPaths) -> None:
 
 
 def _open_lock(paths: VenvPaths) -> int:
-    """The start lock, not held yet; the runtime directory is made where it is missing."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    """The start lock, not held yet; the runtime directory is made where it is missing.
+
+    Nobody can read it: the jail of another venv may see this one, on a mount that is read-only, and
+    a descriptor that is open for reading is enough to lock a file for ever; flock(2).
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(paths.run, 0o700)
-        return os.open(paths.run + "/lock", flags, 0o600)
+        lock = os.open(paths.run + "/lock", flags, _LOCK_MODE)
+        os.fchmod(lock, _LOCK_MODE)  # one of a former version
+        return lock
     except OSError as error:
         raise JailError(
-            f"{error.filename}: {error.strerror}; the jail needs a file of yours there, "
-            f"in a directory that you can write to"
+            f"{error.filename or paths.run}: {error.strerror}; the jail needs a file of yours "
+            f"there, in a directory that you can write to"
         ) from None
 
 
@@ -76,13 +86,13 @@ def _failure(result: bytes, paths: VenvPaths) -> JailError:
     return error
 
 
-def _launch(paths: VenvPaths, record: Record, lock: int) -> bytes:
+def _launch(paths: VenvPaths, record: Record, lock: int, network: str) -> bytes:
     """Start the supervisor apart from this process; what it says: ``R``, or ``E`` and why."""
     ready_read, ready_write = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            _detach(paths, lock, ready_write, record)
+            _detach(paths, lock, ready_write, record, network)
         finally:
             os._exit(1)
     os.close(ready_write)
@@ -109,7 +119,7 @@ def _forget_caller() -> None:
     os.umask(0o077)
 
 
-def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
+def _detach(paths: VenvPaths, lock: int, ready: int, record: Record, network: str) -> None:
     """In the child: a session of its own, nothing of the caller's, then the supervisor."""
     if os.fork():
         os._exit(0)
@@ -124,7 +134,8 @@ def _detach(paths: VenvPaths, lock: int, ready: int, record: Record) -> None:
     os.set_inheritable(lock, True)
     os.set_inheritable(ready, True)
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    arguments = [record.python, "-IS", "-c", _SUPERVISOR, paths.env, str(lock), str(ready)]
+    words = [paths.env, str(lock), str(ready), network]
+    arguments = [record.python, "-IS", "-c", _SUPERVISOR, *words]
     try:
         os.execve(record.python, [*arguments, *record.roots], environment)
     except OSError as error:

@@ -7,6 +7,7 @@ calls; those added since Linux 5.2 have the same number on every architecture
 The entry imports this module, so nothing heavy is imported here.
 """
 
+import posix
 import sys
 
 from venvjail.layout import encode
@@ -77,6 +78,7 @@ _O_NONBLOCK = 0o4000
 
 _NR_OPEN_TREE = 428
 _NR_MOVE_MOUNT = 429
+_NR_CLOSE_RANGE = 436
 _NR_OPENAT2 = 437
 _NR_MOUNT_SETATTR = 442
 _NR_LANDLOCK_CREATE_RULESET = 444
@@ -97,6 +99,11 @@ def unshare(flags: int) -> None:
 def setns(fd: int, kind: int) -> None:
     """Join the namespace that ``fd`` (an open ``/proc/PID/ns/…`` file) refers to; setns(2)."""
     call("setns", fd, kind)
+
+
+def close_from(first: int) -> None:
+    """Close the descriptors from ``first`` on, however many may be open; close_range(2)."""
+    syscall(_NR_CLOSE_RANGE, Long(first), Long(0xFFFFFFFF), 0)
 
 
 def prctl(option: int, argument: int = 0, third: int = 0) -> None:
@@ -224,7 +231,11 @@ def install_filter(program: bytes) -> None:
 def watch_names(directory: str) -> int:
     """A non-blocking inotify(7) descriptor, readable when a name in ``directory`` changes."""
     fd = call("inotify_init1", O_CLOEXEC | _O_NONBLOCK)
-    add_watch(fd, directory)
+    try:
+        add_watch(fd, directory)
+    except OSError:
+        posix.close(fd)
+        raise
     return fd
 
 

@@ -13,39 +13,73 @@ import pytest
 
 from tests.support.home import FakeHome
 from tests.support.jail import VENVJAIL, JailedVenv
+from tests.support.running import Figures
 
 MEBIBYTE = 1 << 20
 
 
-class Supervisor:
-    """What one takes: open descriptors, and bytes of memory."""
-
-    def __init__(self, venv: JailedVenv) -> None:
-        status = venv.status
-        assert status is not None
-        self.pid = status.supervisor
-
-    @property
-    def descriptors(self) -> int:
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
-
-    @property
-    def memory(self) -> int:
-        pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
-        return int(pages) * resource.getpagesize()
-
-
 @pytest.fixture
-def supervisor(jail: JailedVenv) -> Iterator[Supervisor]:
+def supervisor(jail: JailedVenv) -> Iterator[Figures]:
     """That of the shared jail, which has to be the same and to serve after the test."""
     jail.python("pass")
-    found = Supervisor(jail)
+    found = Figures(jail)
     memory = found.memory
     yield found
     home = jail.home.root
     jail.python("import os, sys; os.listdir(sys.argv[1])", home)
-    assert Supervisor(jail).pid == found.pid
+    assert Figures(jail).pid == found.pid
     assert found.memory < memory + 64 * MEBIBYTE
+
+
+#: Begins to read a directory of many names again and again; prints whether listings are whole.
+LISTINGS = """
+import ctypes, os, sys
+directory = os.path.expanduser("~/listed")
+os.makedirs(directory)
+names = {f"{number:05}" + "x" * 100 for number in range(3000)}
+for name in names:
+    os.close(os.open(f"{directory}/{name}", os.O_CREAT))
+libc = ctypes.CDLL(None)
+libc.opendir.restype = ctypes.c_void_p
+libc.readdir.argtypes = [ctypes.c_void_p]
+libc.readdir.restype = ctypes.c_void_p
+held = [libc.opendir(os.fsencode(directory)) for _ in range(250)]
+print(all(held) and all(map(libc.readdir, held)))
+count = 1
+while libc.readdir(held[0]):
+    count += 1
+print(count == len(names) + 2, set(os.listdir(directory)) == names)
+"""
+
+
+def test_listings_that_are_not_read_on(jail: JailedVenv, supervisor: Figures) -> None:
+    before = supervisor.memory
+    assert jail.python(LISTINGS).split() == ["True"] * 3
+    assert supervisor.peak < before + 64 * MEBIBYTE
+
+
+#: Lets commands come and go, each time so that the host's ``venv/bin`` follows.
+COMMANDS = """
+import os, sys, time
+bin = sys.argv[1]
+for number in range(3):
+    names = [f"{bin}/{number}{'x' * 200}{count}" for count in range(500)]
+    for name in names:
+        os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o755))
+    time.sleep(0.3)
+    for name in names:
+        os.unlink(name)
+    time.sleep(0.3)
+"""
+
+
+def test_the_log_does_not_have_the_jails_names(jail: JailedVenv, supervisor: Figures) -> None:
+    log = Path(jail.paths.run) / "log"
+    before = log.stat().st_size
+    assert supervisor.pid
+    jail.python(COMMANDS, jail.bin)
+    assert "entries added" in log.read_text(encoding="utf-8")
+    assert log.stat().st_size < before + 2000
 
 
 #: Makes files in a directory of the home and keeps each known to the kernel, and so to the server;
@@ -67,7 +101,7 @@ print(sum(os.path.exists(f"{directory}/{number:05}") for number in range(count))
 """
 
 
-def test_inodes_entries_and_open_files(jail: JailedVenv, supervisor: Supervisor) -> None:
+def test_inodes_entries_and_open_files(jail: JailedVenv, supervisor: Figures) -> None:
     count = 3000
     assert jail.python(FILES, str(count), stdin="\n").split() == [str(count)] * 2
     _, most = resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE)
@@ -101,7 +135,7 @@ def test_open_files_have_an_end(home: FakeHome) -> None:
     with JailedVenv(home) as venv:
         script = 'ulimit -n 600 && exec "$@"'
         home.check(["bash", "-c", script, "bash", venv.bin / "python", "-c", "pass"])
-        supervisor = Supervisor(venv)
+        supervisor = Figures(venv)
         assert resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE) == (600, 600)
         assert venv.python(OPEN_ALL) == "ENFILE"
         assert supervisor.descriptors < 600
@@ -136,7 +170,7 @@ except OSError as error:
 """
 
 
-def test_long_names_and_paths(jail: JailedVenv, supervisor: Supervisor) -> None:
+def test_long_names_and_paths(jail: JailedVenv, supervisor: Figures) -> None:
     """A path of 7,500 bytes can be walked to, but no call can name it; path_resolution(7)."""
     assert supervisor.pid
     lines = jail.python(NAMES).splitlines()
@@ -167,7 +201,7 @@ except OSError as error:
 """
 
 
-def test_endless_refusals(jail: JailedVenv, supervisor: Supervisor) -> None:
+def test_endless_refusals(jail: JailedVenv, supervisor: Figures) -> None:
     assert jail.python(LOOK, "3000", timeout=120) == "No such file or directory"
     log = jail.home.check([*VENVJAIL, "log", jail.env, "--json"])
     paths = [json.loads(line)["path"] for line in log.splitlines()]

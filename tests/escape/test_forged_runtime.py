@@ -77,6 +77,21 @@ def test_a_state_directory_that_others_can_write_to(home: FakeHome) -> None:
         assert home.check(command) == "ran\n"
 
 
+@pytest.mark.parametrize("place", [".", ".."])
+def test_directories_that_a_jail_has_opened_to_all(home: FakeHome, place: str) -> None:
+    """For another user of the machine to put a state directory in place that the jail has made."""
+    with JailedVenv(home) as venv:
+        command = [venv.bin / "python", "-c", "print('ran')"]
+        opened = (venv.env / place).resolve()
+        venv.check(["chmod", "o+w", opened])
+        venv.stop()
+        done = home.run(command)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"venvjail: {opened}: every user can write to it, ")
+        opened.chmod(0o1777)  # as /tmp: nobody can rename what is another's
+        assert home.check(command) == "ran\n"
+
+
 def test_a_state_directory_that_is_a_symlink(home: FakeHome, tmp_path: Path) -> None:
     with JailedVenv(home) as venv:
         command = [venv.bin / "python", "-c", "print('ran')"]

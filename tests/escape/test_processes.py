@@ -15,6 +15,7 @@ from tests.support.jail import JailedVenv
 from tests.support.processes import Process
 from tests.support.requirements import require
 from tests.support.wall_off import RULESET, WallOff
+from venvjail.commands.processes import processes
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 
@@ -141,6 +142,37 @@ class TestDoorsOfProc:
         assert {"environ", "cwd", "fd", "exe"} <= {*doors}
         assert not {"the secret", "root of the host", "exe to write"} & {*doors}
         assert [door for door in doors if door.endswith("of init")] == []
+
+
+def capabilities(pid: int) -> set[int]:
+    """The sets of a process by which it can do something, now or after exec; capabilities(7)."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        words = dict(line.split(":", 1) for line in file)
+    return {int(words[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")}
+
+
+def test_nobody_in_the_jail_has_capabilities(jail: JailedVenv) -> None:
+    """Nor the entry, which lives on in the jail's user and mount namespaces."""
+    with subprocess.Popen(
+        [jail.bin / "python", "-c", "print(flush=True); input()"],
+        env=jail.home.env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as entry:
+        assert entry.stdout is not None
+        entry.stdout.readline()
+        status = jail.status
+        assert status is not None
+        found = {process.pid for process in processes(status.init, status.entries)}
+        assert status.entries == [entry.pid]
+        assert len(found) == 2, "init and the command"
+        assert all(capabilities(pid) == {0} for pid in {*found, entry.pid})
+        entry.communicate(b"\n", timeout=30)
+
+
+def test_control_without_being_dropped_there_are_some(shared_home: FakeHome) -> None:
+    argv = ["unshare", "--user", "--map-current-user", "--keep-caps", "grep", "CapEff"]
+    assert int(shared_home.check([*argv, "/proc/self/status"]).split()[1], 16)
 
 
 PTRACE = """

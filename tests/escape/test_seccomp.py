@@ -88,6 +88,13 @@ def test_it_is_the_filter(host: Results, unfiltered: Results) -> None:
     assert different <= REFUSED_ANYWAY
 
 
+@pytest.mark.parametrize("name", ["unshare", "clone"])
+def test_there_is_a_limit_behind_the_filter(host: Results, unfiltered: Results, name: str) -> None:
+    """No user namespaces: user.max_user_namespaces of the jail's own; namespaces(7)."""
+    assert unfiltered[name] == "ENOSPC"
+    assert host[name] == "done"
+
+
 def test_no_file_of_the_project_got_a_set_id_bit(jailed: Results, jail: JailedVenv) -> None:
     assert jailed
     directory = jail.home.project / "attempts"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,17 +59,41 @@ def refused(home: FakeHome, *words: str | Path) -> str:
 # -- the program itself --------------------------------------------------------------------
 
 
-def test_without_arguments_it_says_what_it_can_do(shared_home: FakeHome) -> None:
-    text = venvjail(shared_home)
-    assert text == venvjail(shared_home, "--help") == venvjail(shared_home, "-h")
+def test_help(shared_home: FakeHome) -> None:
+    text = venvjail(shared_home, "--help")
+    assert text == venvjail(shared_home, "-h")
     for command in ("run", "shell", "status", "ps", "stop", "remove", "log", "mount-debug"):
         assert f"\n  {command} " in text
 
 
+def test_without_arguments_it_says_how_to_begin(shared_home: FakeHome) -> None:
+    lines = shared_home.check([*VENVJAIL], cwd=shared_home.root).splitlines()
+    assert lines[0] == "venvjail: Python virtual environments whose programs run in a jail."
+    assert lines[2].split()[:2] == ["venvjail", "venv"]
+    assert any(line.startswith("  venvjail doctor ") for line in lines)
+    assert len(lines) < 12
+
+
+def test_without_arguments_beside_a_venv_it_says_how_to_go_on(jail: JailedVenv) -> None:
+    told = venvjail(jail.home)
+    assert "  venv/bin/activate-new-shell  " in told
+    assert "  venvjail log venv  " in told
+    assert "venvjail venv" not in told
+
+
 def test_version(shared_home: FakeHome) -> None:
+    import pyfuse3
+
     import venvjail as package
 
-    assert venvjail(shared_home, "--version") == f"venvjail, version {package.__version__}\n"
+    lines = venvjail(shared_home, "--version").splitlines()
+    assert lines[:2] == [
+        f"venvjail {package.__version__}",
+        "Python {}.{}.{} ({})".format(*sys.version_info[:3], sys.executable),
+    ]
+    assert re.fullmatch(rf"pyfuse3 {pyfuse3.__version__}, libfuse 3\.\d+(\.\d+)?", lines[2])
+    assert [line.split()[0] for line in lines[3:]] == ["trio", "click", "Linux"]
+    assert os.uname().release in lines[-1]
 
 
 @pytest.mark.parametrize(
@@ -79,13 +104,25 @@ def test_version(shared_home: FakeHome) -> None:
         (["status", "a", "b"], "got unexpected extra argument (b); see: venvjail status --help"),
         (["ps"], "missing argument 'VENV'; see: venvjail ps --help"),
         (["--nonsense"], "no such option"),
-        (["ps", "missing"], "missing: is not a venvjail environment; create one with: "),
-        (["run", "missing", "ls"], "missing: is not a venvjail environment; create one with: "),
-        (["ps", EVIL], f"{SHOWN_EVIL}: is not a venvjail environment; create one with: "),
+        (["statsu"], "statsu: no such command; did you mean status? To make a venv of that name: "),
+        (["lgo", "venv"], "lgo: no such command; did you mean log? To make a venv of that name: "),
+        (["ps", "no/where"], "no/where: is not a venvjail environment; create one with: "),
+        (["run", "no/where", "ls"], "no/where: is not a venvjail environment; create one with: "),
+        (
+            ["ps", f"no/{EVIL}"],
+            f"no/{SHOWN_EVIL}: is not a venvjail environment; create one with: ",
+        ),
     ],
 )
 def test_wrong_usage(shared_home: FakeHome, words: list[str], line: str) -> None:
     assert refused(shared_home, *words).startswith(line)
+
+
+def test_a_venv_misspelt(jail: JailedVenv) -> None:
+    for typed in ("vnev", "./vnev/"):
+        line = refused(jail.home, "ps", typed)
+        shown = "./venv" if typed.startswith("./") else "venv"
+        assert line == f"{typed}: is not a venvjail environment; did you mean {shown}?"
 
 
 def test_no_command_is_missing_its_help(shared_home: FakeHome) -> None:
@@ -267,7 +304,7 @@ def test_the_table_shows_every_path_whole(jail: JailedVenv) -> None:
     columns = ["TIME", "VERDICT", "OPERATION", "PATH", "COUNT", "SENSITIVE", "COMMAND"]
     assert piped[0].split() == columns
     row = next(line for line in piped if line.endswith(SHOWN_EVIL))
-    assert str(jail.home.root / ".aws") in row
+    assert "  ~/.aws " in row
     terminal = pexpect.spawn(
         sys.executable,
         ["-m", "venvjail", "log", str(jail.env)],
@@ -277,7 +314,7 @@ def test_the_table_shows_every_path_whole(jail: JailedVenv) -> None:
     )
     shown = terminal.read().decode()
     terminal.close()
-    assert str(jail.home.root / ".aws") in shown
+    assert "  ~/.aws " in shown
     assert EVIL not in shown  # escape sequences are ours: colours, on a terminal only
     assert "\x1b" not in "".join(piped)
 

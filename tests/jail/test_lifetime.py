@@ -5,19 +5,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 
-import pytest
-
-from tests.support.commands import run_command
 from tests.support.jail import VENVJAIL, JailedVenv
 from tests.support.processes import Process
+from tests.support.races import lingering
+from tests.support.running import WAITER, running
 from tests.support.waiting import eventually
-from venvjail import client
-
-#: Says ``ready`` and its PID namespace, and ends with its stdin.
-WAITER = "import os, sys; print('ready', os.readlink('/proc/self/ns/pid'), flush=True); input()"
 
 
 @contextmanager
@@ -38,34 +32,6 @@ def waiter(jail: JailedVenv) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def running(jail: JailedVenv) -> client.Status:
-    status = jail.status
-    assert status is not None
-    return status
-
-
-def supervisors(jail: JailedVenv) -> list[int]:
-    """The pids of all supervisors of the venv, whether they listen or not."""
-    title = f"venvjail: supervisor {jail.env}".encode()
-    found = []
-    for name in os.listdir("/proc"):
-        try:
-            if name.isdigit() and Path(f"/proc/{name}/cmdline").read_bytes().startswith(title):
-                found.append(int(name))
-        except OSError:
-            continue
-    return found
-
-
-def inits(jail: JailedVenv) -> list[int]:
-    """The pids on the host of what has PID 1 in a namespace below one of the supervisors."""
-    children = []
-    for pid in supervisors(jail):
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        children += [int(child) for child in text]
-    return children
-
-
 def test_every_command_joins_the_one_jail(jail: JailedVenv) -> None:
     with waiter(jail):
         namespaces = {
@@ -81,52 +47,13 @@ def test_two_commands_see_each_other_and_their_tmp(jail: JailedVenv) -> None:
     with waiter(jail):
         pid = jail.python(
             "import os; print(*[p for p in os.listdir('/proc') if p.isdigit() and "
-            "b'input()' in open(f'/proc/{p}/cmdline', 'rb').read() and int(p) != os.getpid()])"
+            "b'readline()' in open(f'/proc/{p}/cmdline', 'rb').read() and int(p) != os.getpid()])"
         )
         assert pid.isdigit()
         jail.python("import os, sys; os.kill(int(sys.argv[1]), 0)", pid)
         jail.python("open('/tmp/shared', 'w').write('x')")
         assert jail.python("print(open('/tmp/shared').read())") == "x"
         assert (jail.tmp / "shared").exists()
-
-
-def test_many_commands_at_once_start_one_jail(jail: JailedVenv) -> None:
-    jail.stop()
-    with ExitStack() as stack:
-        commands = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [jail.bin / "python", "-c", WAITER],
-                    env=jail.home.env,
-                    cwd=jail.home.project,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for _ in range(20)
-        ]
-        lines = {command.stdout.readline() for command in commands if command.stdout}
-        assert len(lines) == 1
-        assert lines.pop().startswith("ready pid:[")
-        assert supervisors(jail) == [running(jail).supervisor]
-        assert inits(jail) == [running(jail).init]
-        assert set(running(jail).entries) == {command.pid for command in commands}
-        for command in commands:
-            _, errors = command.communicate("\n", timeout=30)
-            assert (command.returncode, errors) == (0, "")
-
-
-@contextmanager
-def lingering(jail: JailedVenv, seconds: float) -> Iterator[None]:
-    """The user's config says so in the block; no jail runs at its begin."""
-    jail.stop()
-    config = jail.home.write(".dirjailconfig", f"[jail]\nlinger = {seconds}\n")
-    try:
-        yield
-    finally:
-        config.unlink()
 
 
 def test_linger_ends_the_jail(jail: JailedVenv) -> None:
@@ -171,85 +98,6 @@ def test_stop_kills_commands(jail: JailedVenv) -> None:
     for process in ours:
         process.close()
     assert jail.status is None
-
-
-#: Waits in the jail until its home fails, and says with what; never shows the real home.
-HOME_WATCHER = """
-import errno, os, signal, sys, time
-home = os.environ["HOME"]
-print("ready", ".ssh" in os.listdir(home), flush=True)
-while True:
-    try:
-        if ".ssh" in os.listdir(home):
-            print("the real home", flush=True)
-            break
-    except OSError as error:
-        print(errno.errorcode[error.errno], flush=True)
-        time.sleep(60)
-"""
-
-
-@pytest.mark.parametrize("victim", ["supervisor", "init"])
-def test_jail_fails_closed_and_starts_again(jail: JailedVenv, victim: str) -> None:
-    with subprocess.Popen(
-        [jail.bin / "python", "-c", HOME_WATCHER],
-        env=jail.home.env,
-        cwd=jail.home.project,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as command:
-        assert command.stdout is not None
-        assert command.stdout.readline() == "ready False\n"
-        status = running(jail)
-        others = [Process(status.supervisor), Process(status.init)]
-        os.kill(getattr(status, victim), signal.SIGKILL)
-        assert command.wait(timeout=10) == -signal.SIGKILL
-        assert command.stdout.read() in ("", "ENOTCONN\n", "ECONNABORTED\n")
-    for process in others:
-        assert process.ended(time.monotonic() + 10)
-        process.close()
-    assert jail.python("print('a new jail')") == "a new jail"
-    assert supervisors(jail) == [running(jail).supervisor]
-    assert running(jail).init != status.init
-
-
-def test_start_racing_stop(jail: JailedVenv) -> None:
-    """A command runs to its end or is killed by the stop; what it never does is run outside."""
-    jail.stop()
-    for _ in range(20):
-        stop = subprocess.Popen(
-            [*VENVJAIL, "stop", jail.env],
-            env=jail.home.env,
-            cwd=jail.home.project,
-            stdout=subprocess.DEVNULL,
-        )
-        done = run_command(
-            [jail.bin / "python", "-c", "import os; print(os.environ['VENVJAIL'])"],
-            env=jail.home.env,
-            cwd=jail.home.project,
-        )
-        assert stop.wait(timeout=30) == 0
-        assert done.returncode in (0, -signal.SIGKILL) or "run the command again" in done.stderr
-        if done.returncode == 0:
-            assert done.stdout == f"{jail.env}\n"
-        assert len(supervisors(jail)) <= 1
-    assert jail.python("print(1)") == "1"
-    assert supervisors(jail) == [running(jail).supervisor]
-
-
-def test_start_racing_the_idle_end(jail: JailedVenv) -> None:
-    """A jail that ends by itself lets no command down: each runs, in that jail or a new one."""
-    seen: set[int] = set()
-    with lingering(jail, 0.02):
-        for attempt in range(100):
-            time.sleep(attempt / 2000)  # later each time, so that the start comes to meet the end
-            assert jail.python("print('ran')") == "ran"
-            now = supervisors(jail)
-            assert len(now) <= 2  # the one that ends, and its successor
-            seen.update(now)  # not namespaces: a new one may have the number of one that is gone
-            if len(seen) > 8:
-                break
-    assert len(seen) > 1
 
 
 def test_two_venvs_have_two_jails(jail: JailedVenv) -> None:

@@ -72,9 +72,10 @@ asyncio.run(main())
 """
 
 FILES = """
-import fcntl, mmap, os, shutil, sqlite3, subprocess, tempfile, threading
+import fcntl, mmap, os, shutil, sqlite3, subprocess, sys, tempfile, threading
 from pathlib import Path
 
+filter = {"filter": "data"} if sys.version_info >= (3, 12) else {}  # which warn without it
 for directory in (None, ".", "/dev/shm", "/var/tmp", str(Path.home())):
     with tempfile.TemporaryDirectory(dir=directory) as name:
         one, two = Path(name, "one"), Path(name, "sub/two")
@@ -90,7 +91,7 @@ for directory in (None, ".", "/dev/shm", "/var/tmp", str(Path.home())):
             fcntl.flock(file, fcntl.LOCK_EX)
             mmap.mmap(file.fileno(), 10)[0:1] = b"y"
         shutil.make_archive(f"{name}/archive", "gztar", name, "sub")
-        shutil.unpack_archive(f"{name}/archive.tar.gz", f"{name}/unpacked")
+        shutil.unpack_archive(f"{name}/archive.tar.gz", f"{name}/unpacked", **filter)
         database = sqlite3.connect(f"{name}/database")
         database.execute("PRAGMA journal_mode = WAL")
         with database:

@@ -4,16 +4,15 @@ import os
 import pwd
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyfuse3
 import pytest
 
 from tests.support.attempts import DONE, all_end, in_jail, on_host
-from tests.support.home import TREE, FakeHome
+from tests.support.home import FakeHome
+from tests.support.interpreters import copy_interpreter, our_modules
 from tests.support.jail import VENVJAIL, JailedVenv
 from venvjail.layout import VenvPaths
 
@@ -182,26 +181,12 @@ def test_a_path_that_is_too_long(home: FakeHome) -> None:
     assert not env.parent.exists()
 
 
-def copy_interpreter(prefix: Path) -> Path:
-    """Install the system's Python at ``prefix``, as pyenv and uv do in the home; its executable."""
-    major, minor = sys.version_info[:2]
-    name = f"python{major}.{minor}"
-    library = Path(os.__file__).parent
-    (prefix / "bin").mkdir(parents=True)
-    shutil.copy(os.path.realpath(sys.executable), prefix / "bin" / name)
-    ignored = shutil.ignore_patterns("__pycache__", "test", "*-packages", "config-*", "idlelib")
-    shutil.copytree(library, prefix / "lib" / name, symlinks=True, ignore=ignored)
-    return prefix / "bin" / name
-
-
 def test_a_base_interpreter_in_the_home(home: FakeHome) -> None:
     """It is seen, read-only, and nothing beside it."""
     prefix = home.root / "opt/python"
     python = copy_interpreter(prefix)
     (home.root / "opt/secret").write_text("")
-    packages = Path(pyfuse3.__file__).parent
-    roots = [str(TREE), str(packages.parent if packages.name == "pyfuse3" else packages)]
-    home.env["PYTHONPATH"] = os.pathsep.join(roots)
+    home.env["PYTHONPATH"] = our_modules()
     with JailedVenv(home, python=python) as venv:
         assert works(venv)
         assert venv.python("import sys; print(sys.base_prefix)") == str(prefix)

@@ -97,10 +97,10 @@ def test_a_venv_that_is_elsewhere_now(own_jail: JailedVenv, how: str) -> None:
         (b"", "is damaged; run: venvjail --upgrade "),
         (b"{", "is damaged; run: venvjail --upgrade "),
         (b"[]", "is damaged; run: venvjail --upgrade "),
-        (b'{"version": 1}', "is damaged; run: venvjail --upgrade "),
+        (b'{"version": 2}', "is damaged; run: venvjail --upgrade "),
         (b"\xff\xfe", "is damaged; run: venvjail --upgrade "),
         (b"[" * 100_000, "is damaged; run: venvjail --upgrade "),
-        (b'{"version": 99}', "was made by a newer venvjail (layout 99, this one knows 1); upgrade"),
+        (b'{"version": 99}', "was made by a newer venvjail (layout 99; this is "),
     ],
 )
 def test_a_damaged_record(jail: JailedVenv, content: bytes, line: str) -> None:

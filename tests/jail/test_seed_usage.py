@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
@@ -30,36 +29,6 @@ def elsewhere(tmp_path: Path) -> dict[str, str]:
     """Variables for fish, which makes directories of its own wherever it starts."""
     names = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
     return {name: str(tmp_path / name) for name in names}
-
-
-def test_pip_installs_venvjail(home: FakeHome, tmp_path: Path) -> None:
-    """To install, run: pip install venvjail"""
-    source = tmp_path / "source"
-    source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(TREE / name, source)
-    for name in ("venvjail", "fusefs"):
-        shutil.copytree(TREE / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    home.env.pop("PYTHONPATH", None)
-    home.check([sys.executable, "-m", "venv", "app"], timeout=100)
-    app = home.project / "app"
-    pip = [app / "bin/pip", "install", "--quiet", "--no-deps", source]
-    home.check(pip, timeout=100)
-    # The dependencies are this interpreter's: pyfuse3 may have to be compiled.
-    packages = home.check(
-        [app / "bin/python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    ).strip()
-    dependencies = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
-    Path(packages, "dependencies.pth").write_text("\n".join(dependencies) + "\n")
-    shutil.rmtree(source)
-    where = "import venvjail, fusefs; print(venvjail.__file__, fusefs.__file__)"
-    places = home.check([app / "bin/python", "-c", where]).split()
-    assert all(place.startswith(packages) for place in places)
-    home.check([app / "bin/venvjail", "--without-pip", "first"])
-    with JailedVenv(home, "venv", python=app / "bin/python") as venv:
-        assert venv.python("import sys; print(sys.prefix)") == str(venv.env)
-        assert SECRET not in venv.check(["sh", "-c", "cat ~/.ssh/id_rsa ~/.bashrc || :"])
-        assert home.check([app / "bin/venvjail", "stop", "venv"]) == f"stopped: {venv.env}\n"
 
 
 def test_creation(home: FakeHome) -> None:

@@ -154,3 +154,20 @@ def test_a_directory_that_can_be_read_and_not_searched(view: MountedView, tmp_pa
         return os.listdir(directory), refused.value.errno
 
     assert listed_and_searched(view.home) == listed_and_searched(tmp_path)
+
+
+def test_a_directory_that_may_be_read_but_not_searched(view: MountedView, layout: Layout) -> None:
+    """An error instead of an empty listing, by which ``rsync --delete`` would go."""
+    directory = layout.host / ".config/fish"
+    directory.chmod(0o400)
+    with pytest.raises(PermissionError):
+        os.listdir(view.home / ".config/fish")
+    directory.chmod(0o700)
+    poll(lambda: "config.fish" in _names(view.home / ".config/fish"), "it is listed again")
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except PermissionError:
+        return []

@@ -17,9 +17,17 @@ def layout(tmp_path: Path) -> Layout:
     return Layout.make(tmp_path)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Where a module says so, run its tests again with threads that make the calls."""
+    if "client" in metafunc.fixturenames:
+        slow = getattr(metafunc.module, "ALSO_SLOW", False)
+        speeds = {"local": False, "slow": True} if slow else {"local": False}
+        metafunc.parametrize("client", speeds.values(), ids=speeds, indirect=True)
+
+
 @pytest.fixture
-def client(layout: Layout) -> Iterator[Client]:
+def client(layout: Layout, request: pytest.FixtureRequest) -> Iterator[Client]:
     """A view of it under the usual rules."""
-    client = Client(layout)
+    client = Client(layout, slow=request.param)
     yield client
     client.operations.close()

@@ -1,4 +1,4 @@
-"""``python -m venvjail ENV_DIR...`` as typed: its options, its words, its exit status."""
+"""``venvjail ENV_DIR...`` as typed: its options, its words, its exit status."""
 
 import os
 import sys

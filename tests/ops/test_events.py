@@ -108,7 +108,7 @@ def test_a_failing_observer_does_not_change_the_answer(
     def broken(event: Event) -> None:
         raise ValueError(event)
 
-    monkeypatch.setattr(client.operations._request, "observer", broken)
+    monkeypatch.setattr(client.operations._request, "_observer", broken)
     client.write("home/x", "data")
     assert client.read("home/x") == "data"
     assert "reporting create failed" in caplog.text

@@ -78,6 +78,8 @@ REFUSALS: dict[str, tuple[int, Callable[[Client], object]]] = {
     "give away": (errno.EPERM, lambda c: c.set("home/mine", uid=0)),
 }
 
+ALSO_SLOW = True
+
 
 def setxattr(client: Client, path: str, name: bytes = b"user.x") -> None:
     client.run(client.operations.setxattr(client.inode(path), name, b"1", CONTEXT))
@@ -315,3 +317,14 @@ def test_an_allowed_read_only_place_that_the_host_lacks_is_free(layout: Layout) 
     client.write("home/absent/x", "x")
     assert client.read("home/absent/x") == "x"
     client.operations.close()
+
+
+def test_a_file_removed_behind_the_view_can_be_asked_about_while_it_is_open(
+    client: Client, layout: Layout
+) -> None:
+    handle = client.create("home/file")
+    inode = client.inode("home/file")
+    (layout.store / "file").unlink()
+    client.run(client.operations.write(handle, 0, b"still here"))
+    assert client.run(client.operations.getattr(inode, CONTEXT)).st_size == len("still here")
+    client.release(handle)

@@ -24,6 +24,8 @@ HIDDEN = [
     "home/proj/code.py",
 ]
 
+ALSO_SLOW = True
+
 
 def test_the_view_has_a_home_and_a_proc(client: Client) -> None:
     assert client.names("") == {"home", "proc"}

@@ -12,6 +12,8 @@ from fusefs.rules import Kind, Rule, Rules
 from tests.support.clients import Client
 from tests.support.layouts import RULES, SECRET, Layout
 
+ALSO_SLOW = True
+
 
 def is_link(client: Client, path: str) -> bool:
     return stat.S_ISLNK(client.stat(path).st_mode)
@@ -242,14 +244,14 @@ def test_a_directory_moved_during_the_walk_does_not_change_what_is_judged(
     client = allow(layout, "link")
     assert client.read("home/link") == SECRET
     client.forget_all()
-    climb = layers.open_parent
+    climb = layers.pin_parent
 
     def move_then_climb(fd: int) -> int:
         if (scratch / "a/b").exists():
             (scratch / "a/b").rename(scratch / "x/y/z/b")
         return climb(fd)
 
-    monkeypatch.setattr(layers, "open_parent", move_then_climb)
+    monkeypatch.setattr(layers, "pin_parent", move_then_climb)
     assert not client.exists("home/link")
     client.operations.close()
 

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 from tests.suites.compare import Outcomes, Trial
 from tests.suites.subject import Subject
 
-#: Those about files, processes, signals, terminals and sockets.  test_sqlite3 is not in the
-#: package of Debian 12; `tests.suites.programs` has the write-ahead log under load instead.
+#: Those about files, processes, signals, terminals and sockets, and two that meet read-only places.
+#: test_sqlite3 is not in Debian 12's package; ``programs/wal.py`` puts SQLite's log under load.
 MODULES = (
     "test_os",
     "test_posix",
@@ -32,6 +32,8 @@ MODULES = (
     "test_venv",
     "test_threading",
     "test_asyncio",
+    "test_import",
+    "test_runpy",
 )
 
 _SECONDS = 600

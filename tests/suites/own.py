@@ -5,6 +5,7 @@ They reach the subject as text: the tree that they are in may be hidden in a jai
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.suites.subject import Subject
 
 _PROGRAMS = Path(__file__).with_name("programs")
 _SECONDS = 900
+_TROUBLE = ("status", "wrong")
 
 #: Seeds of the random I/O.
 SEEDS = (1, 2, 3, 4)
@@ -67,4 +69,6 @@ def _run(name: str, argv: list[str | Path], subject: Subject, directory: Path) -
     outcomes = {f"{name}.{step}": outcome for step, _, outcome in lines}
     if done.returncode:
         outcomes[name] = f"status {done.returncode}"
+    if any(outcome.startswith(_TROUBLE) for outcome in outcomes.values()):
+        print(done.stderr[-4000:], file=sys.stderr)
     return outcomes

@@ -13,9 +13,9 @@ from tests.support.home import FakeHome
 from tests.support.jail import VENVJAIL, JailedVenv
 from tests.support.processes import stop_jails
 
-#: Where the directory of a jailed run is: in the view, in a directory that the launcher grafts over
-#: it, and in the project.
-PLACES = ("view", "graft", "project")
+#: Where the directory of a jailed run is: in the view, the store's alone; in the view, in a
+#: directory that the host has too; in one that is grafted over the view; and in the project.
+PLACES = ("view", "merged", "graft", "project")
 
 # The directory may exist in the jail alone, so the change to it happens there.  PYTHONPATH is how a
 # tree that is not installed finds venvjail, and nothing of the suite's.
@@ -72,6 +72,7 @@ class Arena:
         tops = {
             None: home.root / "plain",
             "view": home.root / "suites",
+            "merged": home.root / ".config/fish",
             "graft": home.root / ".cache/suites",
             "project": home.project / "suites",
         }
@@ -82,6 +83,7 @@ class Arena:
 def arena(directory: Path) -> Iterator[Arena]:
     """A new home in ``directory`` with both venvs; no jail is left afterwards."""
     home = FakeHome(directory / "home", runtime=directory / "run")
+    home.write(".config/fish/config.fish", "# allowed by default\n")
     plain = home.project / "plain"
     home.check([sys.executable, "-m", "venv", plain])
     with JailedVenv(home, options=()) as jail:

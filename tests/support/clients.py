@@ -10,22 +10,42 @@ import errno
 import os
 import stat
 from collections.abc import Coroutine, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 from unittest.mock import patch
 
 import pyfuse3
+import trio
 
 from fusefs.events import Event
+from fusefs.mounts import Mounts
 from fusefs.operations import Operations
 from fusefs.rules import Rule, Rules
+from fusefs.slow import Lane, Slow
 from fusefs.view import Budget, ViewSettings
 from tests.support.layouts import RULES, Layout
 
 T = TypeVar("T")
 CONTEXT: Any = SimpleNamespace(pid=4711, uid=os.getuid(), gid=os.getgid(), umask=0o022)
 _FIELDS = ("atime", "mtime", "ctime", "mode", "uid", "gid", "size")
+
+
+def _opened_slowly(mounts: Mounts, fd: int) -> int:
+    calls = mounts._calls
+    assert calls is not None
+    return Slow(fd, Lane(calls))
+
+
+def _run_in_trio(handler: Coroutine[Any, Any, T]) -> T:
+    async def answer() -> T:
+        return await handler
+
+    try:
+        return trio.run(answer)
+    except pyfuse3.FUSEError as error:
+        raise OSError(error.errno, os.strerror(error.errno)) from None
 
 
 class Client:
@@ -39,7 +59,10 @@ class Client:
         never: Iterable[Path] | None = None,
         trace: bool = False,
         budget: Budget | None = None,
+        slow: bool = False,
     ) -> None:
+        """``slow``: home and store are on a file system whose calls are made by threads."""
+        self._slow = slow
         self.events: list[Event] = []
         settings = ViewSettings(
             home=os.fsencode(layout.host),
@@ -47,11 +70,14 @@ class Client:
             rules=Rules(rules),
             never=tuple(map(os.fsencode, layout.never if never is None else never)),
         )
-        self.operations = Operations(settings, self.events.append, trace=trace, budget=budget)
+        with patch.object(Mounts, "opened", _opened_slowly) if slow else nullcontext():
+            self.operations = Operations(settings, self.events.append, trace=trace, budget=budget)
         self.lookups: dict[int, int] = {}
 
     def run(self, handler: Coroutine[Any, Any, T]) -> T:
-        """The answer of a handler, none of which awaits but fsync."""
+        """The answer of a handler, none of which awaits but fsync, unless all is slow."""
+        if self._slow:
+            return _run_in_trio(handler)
         try:
             handler.send(None)
         except StopIteration as done:
@@ -92,6 +118,10 @@ class Client:
 
     def names(self, path: str | bytes) -> set[str]:
         """The names in a directory, as one reading of it gives them."""
+        return self.names_of(self.inode(path))
+
+    def names_of(self, inode: int) -> set[str]:
+        """The same of a directory by its inode."""
         entries: dict[str, pyfuse3.EntryAttributes] = {}
 
         def reply(token: object, name: bytes, entry: pyfuse3.EntryAttributes, next_id: int) -> bool:
@@ -99,7 +129,7 @@ class Client:
             entries[os.fsdecode(name)] = entry
             return True
 
-        handle = self.run(self.operations.opendir(self.inode(path), CONTEXT))
+        handle = self.run(self.operations.opendir(inode, CONTEXT))
         # A token exists only within a request of the kernel; on a mount the real one is tested.
         with patch.object(pyfuse3, "readdir_reply", reply):
             token: Any = SimpleNamespace()

@@ -6,13 +6,14 @@ well, left no mount behind and logged nothing that the test did not expect.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -35,6 +36,7 @@ class MountedView:
     """A view mounted for as long as the context lasts; ``home`` and ``proc`` are in it.
 
     ``adopt`` is a descriptor of /dev/fuse that is mounted already, in another namespace.
+    ``entry_seconds`` is how long the kernel trusts what it was told, instead of the usual time.
     """
 
     def __init__(
@@ -43,10 +45,13 @@ class MountedView:
         rules: Iterable[Rule] = RULES,
         *,
         mountpoint: Path | None = None,
+        store: Path | None = None,
+        deadline: float | None = None,
         adopt: int | None = None,
         descriptors: int | None = None,
         trace: bool = False,
         false_alarms: int = 0,
+        entry_seconds: float | None = None,
     ) -> None:
         self.layout = layout
         self.mountpoint = mountpoint or layout.mountpoint
@@ -57,13 +62,15 @@ class MountedView:
         self._events = layout.base / "events.jsonl"
         self._settings = {
             "home": str(layout.host),
-            "store": str(layout.store),
+            "store": str(store or layout.store),
+            "deadline": deadline,
             "mountpoint": str(self.mountpoint) if adopt is None else f"/dev/fd/{adopt}",
-            "rules": [[os.fsdecode(rule.path), rule.kind.name] for rule in rules],
+            "rules": _listed(rules),
             "never": [str(path) for path in layout.never],
             "descriptors": descriptors,
             "trace": trace,
             "false_alarms": false_alarms,
+            "entry_seconds": entry_seconds,
             "events": str(self._events),
         }
         self._adopt = adopt
@@ -81,6 +88,17 @@ class MountedView:
         listed = Path("/proc/self/mounts").read_text().split("\n")
         return any(line.split(" ")[1:2] == [str(self.mountpoint)] for line in listed)
 
+    def set_rules(self, rules: Iterable[Rule]) -> None:
+        """Let these rules hold from now on."""
+        self._tell(_listed(rules))
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"taken\n"
+
+    def _tell(self, message: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        self.process.stdin.flush()
+
     def events(self, operation: str | None = None) -> list[dict[str, object]]:
         """The events so far, of one operation or all."""
         lines = self._events.read_text().splitlines() if self._events.exists() else []
@@ -90,6 +108,19 @@ class MountedView:
     def open_descriptors(self) -> int:
         """How many descriptors the server has open."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def threads(self) -> int:
+        """How many threads the server has."""
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
+    @contextlib.contextmanager
+    def hung(self) -> Iterator[None]:
+        """A server that answers nothing, then goes on where it was."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def session_flags(self) -> int:
         """The open(2) flags of the server's /dev/fuse."""
@@ -109,10 +140,8 @@ class MountedView:
                 pass_fds=() if self._adopt is None else (self._adopt,),
                 cwd=Path(__file__).parents[2],
             )
-        assert self.process.stdin is not None
+        self._tell(self._settings)
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(self._settings).encode() + b"\n")
-        self.process.stdin.close()
         if self.process.stdout.readline() != b"ready\n":
             raise AssertionError(f"the server did not start: {self._log.read_text()}")
         return self
@@ -123,8 +152,9 @@ class MountedView:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            pipe.close()
         killed = self.process.poll() is not None
         if not killed:
             self.process.send_signal(signal.SIGTERM)
@@ -144,8 +174,12 @@ class MountedView:
         else:
             assert log == "", f"unexpected output of the server:\n{log}"
         if not killed:
-            assert self.process.returncode == 0
+            assert self.process.returncode == 0, self.process.returncode
             assert not leftover, "the server left its mount behind"
+
+
+def _listed(rules: Iterable[Rule]) -> list[list[str]]:
+    return [[os.fsdecode(rule.path), rule.kind.name] for rule in rules]
 
 
 def _leads_to_fuse(link: Path) -> bool:

@@ -18,7 +18,12 @@ _MS_BIND = 0x1000  # mount(2)
 FUSE_MISSING = "fuse-missing"
 FUSE_SHUT = "fuse-shut"
 HIDE_FUSERMOUNT = "fusermount-shut"
+HIDE_PASTA = "pasta-shut"
+LOCAL_RESOLVER = "name-server-on-the-loopback"
+OWN_RUN = "own-run"
+TUN_SHUT = "tun-shut"
 NO_USER_NAMESPACES = "no-user-namespaces"
+NO_INOTIFY = "no-inotify"
 AS_ROOT = "as-root"
 
 
@@ -35,13 +40,14 @@ def main(arguments: Sequence[str]) -> None:
     """Unshare, make the changes before ``--``, and execute what comes after it."""
     end = arguments.index("--")
     changes, command = arguments[:end], arguments[end + 1 :]
-    _unshare(as_root=AS_ROOT in changes)
+    unshare(as_root=AS_ROOT in changes)
     for change in changes:
         _CHANGES[change]()
     os.execvp(command[0], list(command))
 
 
-def _unshare(*, as_root: bool) -> None:
+def unshare(*, as_root: bool) -> None:
+    """Move to new user and mount namespaces, with all capabilities there."""
     uid, gid = os.getuid(), os.getgid()
     syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
     Path("/proc/self/setgroups").write_text("deny")
@@ -77,8 +83,20 @@ def _cover(path: str) -> None:
     _bind("/etc/shadow", path)
 
 
+def _local_resolver() -> None:
+    """As systemd-resolved has it."""
+    syscalls.mount("none", "/mnt", "tmpfs", 0)
+    file = Path("/mnt/resolv.conf")
+    file.write_text("nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch example.org\n")
+    _bind(str(file), "/etc/resolv.conf")
+
+
 def _no_user_namespaces() -> None:
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
+
+
+def _no_inotify() -> None:
+    Path("/proc/sys/user/max_inotify_instances").write_text("0")
 
 
 def _nothing() -> None:
@@ -89,6 +107,11 @@ _CHANGES = {
     FUSE_MISSING: _without_fuse,
     FUSE_SHUT: lambda: _cover("/dev/fuse"),
     HIDE_FUSERMOUNT: lambda: _cover("/usr/bin/fusermount3"),
+    LOCAL_RESOLVER: _local_resolver,
+    OWN_RUN: lambda: syscalls.mount("none", "/run", "tmpfs", 0),
+    TUN_SHUT: lambda: _cover("/dev/net/tun"),
+    HIDE_PASTA: lambda: _cover("/usr/bin/pasta"),
     NO_USER_NAMESPACES: _no_user_namespaces,
+    NO_INOTIFY: _no_inotify,
     AS_ROOT: _nothing,
 }

@@ -10,7 +10,7 @@ from types import TracebackType
 
 import pexpect
 
-from tests.support.processes import Process, pid_of
+from tests.support.processes import Process, in_foreground, pid_of
 from tests.support.waiting import eventually
 
 #: Seconds until what should be on the screen has to be there; a jail may have to start first.
@@ -102,19 +102,22 @@ class Terminal:
         self.child.setwinsize(rows, columns)
 
     def wait_for_lines(self, program: str) -> None:
-        """Poll until the terminal of the process whose command line has ``program`` takes lines.
+        """Poll until the process whose command line ends with ``program`` can be given lines.
 
-        What is typed while a shell edits is the shell's.  A carriage return typed sooner stays one,
-        and ends no line for the command.
+        What is typed while a shell edits is the shell's: a carriage return typed sooner stays one,
+        and ends no line for the command.  fish has its terminal in line mode before it gives it
+        away, and throws away what came then.
         """
 
         def in_line_mode() -> bool:
-            fd = os.open(f"/proc/{pid_of(program)}/fd/0", os.O_RDWR | os.O_NOCTTY)
+            pid = pid_of(program)
+            fd = os.open(f"/proc/{pid}/fd/0", os.O_RDWR | os.O_NOCTTY)
             try:
                 input_flags, _, _, local_flags, *_ = termios.tcgetattr(fd)
             finally:
                 os.close(fd)
-            return bool(input_flags & termios.ICRNL and local_flags & termios.ICANON)
+            takes_lines = input_flags & termios.ICRNL and local_flags & termios.ICANON
+            return bool(takes_lines and in_foreground(pid))
 
         self.wait_for(in_line_mode, "the terminal is in line mode")
 

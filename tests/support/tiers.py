@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 #: Fastest first; each is a directory below ``tests/`` and a marker.
-TIERS = ("unit", "ops", "mount", "jail", "escape")
+TIERS = ("unit", "ops", "model", "mount", "jail", "escape", "faults", "docs", "soak")
 
 
 def tier_of(node_id: str) -> str | None:

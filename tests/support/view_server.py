@@ -13,10 +13,12 @@ from typing import Any
 
 import trio
 
+from fusefs import answers
 from fusefs.events import Event
 from fusefs.operations import Operations
 from fusefs.rules import Kind, Rule, Rules
-from fusefs.serve import serve
+from fusefs.serve import forget_entries, serve
+from fusefs.slow import DEADLINE_SECONDS
 from fusefs.view import ViewSettings
 
 
@@ -34,15 +36,20 @@ def _wake_without_reason(times: int) -> None:
     trio.lowlevel.wait_readable = wait
 
 
-async def _serve(operations: Operations, mountpoint: str) -> None:
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - the test waits for this line
+
+
+async def _serve(operations: Operations, mountpoint: str, never: tuple[bytes, ...]) -> None:
     def ready() -> None:
-        print("ready", flush=True)  # noqa: T201 - the test waits for this line
+        _say("ready")
 
     options = {"default_permissions"}
     if mountpoint.startswith("/dev/fd/"):
         options.add("allow_other")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_cancel_on_sigterm, nursery.cancel_scope)
+        nursery.start_soon(_take_new_rules, operations, never)
         await serve(operations, mountpoint, options=frozenset(options), ready=ready)
         nursery.cancel_scope.cancel()
 
@@ -51,6 +58,21 @@ async def _cancel_on_sigterm(scope: trio.CancelScope) -> None:
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
         async for _ in signals:
             scope.cancel()
+
+
+async def _take_new_rules(operations: Operations, never: tuple[bytes, ...]) -> None:
+    """Each further line on stdin is a list of rules, to hold from now on."""
+    unread = b""
+    async with trio.lowlevel.FdStream(sys.stdin.fileno()) as stream:
+        async for received in stream:
+            *lines, unread = (unread + received).split(b"\n")
+            for line in lines:
+                forget_entries(operations.replace_rules(_rules(json.loads(line)), never))
+                _say("taken")
+
+
+def _rules(listed: list[list[str]]) -> Rules:
+    return Rules(Rule(os.fsencode(path), Kind[kind]) for path, kind in listed)
 
 
 def main() -> None:
@@ -72,16 +94,18 @@ def main() -> None:
             }
             events.write(json.dumps(record) + "\n")
 
-        rules = Rules(Rule(os.fsencode(path), Kind[kind]) for path, kind in settings["rules"])
         view = ViewSettings(
             home=os.fsencode(settings["home"]),
             store=os.fsencode(settings["store"]),
-            rules=rules,
+            rules=_rules(settings["rules"]),
             never=tuple(map(os.fsencode, settings["never"])),
         )
-        operations = Operations(view, observe, trace=settings["trace"])
+        if settings["entry_seconds"] is not None:
+            answers.ENTRY_SECONDS = settings["entry_seconds"]
+        deadline = settings["deadline"] or DEADLINE_SECONDS
+        operations = Operations(view, observe, trace=settings["trace"], deadline=deadline)
         _wake_without_reason(settings["false_alarms"])
-        trio.run(_serve, operations, settings["mountpoint"])
+        trio.run(_serve, operations, settings["mountpoint"], view.never)
 
 
 if __name__ == "__main__":

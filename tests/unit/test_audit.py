@@ -157,6 +157,70 @@ def test_a_damaged_database_is_put_aside_by_the_writer(
     assert Path(database + ".damaged").exists()
 
 
+@pytest.fixture
+def held(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
+    """Somebody else's lock on a database with one row, which nobody waits long for."""
+    monkeypatch.setattr(audit_store, "_BUSY_SECONDS", 0.01)
+    writer = Writer(database)
+    writer.write([_refusal("/first", "", last=1.0)])
+    writer.close()
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield other
+    other.close()
+
+
+def test_what_cannot_be_written_now_is_written_later(
+    database: str, held: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database that is good, but not to be had, is neither put aside nor does it stop us."""
+    writer = Writer(database)
+    writer.write([_refusal("/second", "", last=2.0)])
+    writer.write([_refusal("/third", "", last=3.0)])
+    assert writer.problem == "database is locked"
+    assert len(caplog.records) == 1  # not one for each batch of a long day
+    held.execute("ROLLBACK")
+    writer.write([_refusal("/fourth", "", last=4.0)])
+    assert writer.problem is None
+    writer.close()
+    paths = [row.path for row in audit_store.read(database)]
+    assert paths == ["/fourth", "/third", "/second", "/first"]
+    assert not Path(database + ".damaged").exists()
+
+
+def test_what_waits_is_bounded(database: str, held: sqlite3.Connection) -> None:
+    writer = Writer(database, row_limit=50)
+    for number in range(100):
+        writer.write([_refusal(f"/x/{number}", "", last=float(number))])
+    held.execute("ROLLBACK")
+    writer.write([])
+    writer.close()
+    assert {row.path for row in audit_store.read(database)} >= {f"/x/{n}" for n in range(50, 100)}
+    assert len(audit_store.read(database)) <= 51
+
+
+def test_a_database_that_may_not_be_written(database: str) -> None:
+    writer = Writer(database)
+    writer.write([_refusal("/first", "", last=1.0)])
+    writer.close()
+    Path(database).chmod(0o400)
+    writer = Writer(database)
+    writer.write([_refusal("/second", "", last=2.0)])
+    assert writer.problem is not None
+    writer.close()
+    assert not Path(database + ".damaged").exists()
+
+
+def test_a_database_that_is_removed_while_it_is_open(database: str) -> None:
+    writer = Writer(database)
+    writer.write([_refusal("/first", "", last=1.0)])
+    for suffix in ("", "-wal", "-shm"):
+        os.unlink(database + suffix)
+    writer.write([_refusal("/second", "", last=2.0)])
+    writer.close()
+    assert [row.path for row in audit_store.read(database)] == ["/second"]
+
+
 def test_a_database_of_another_layout(database: str) -> None:
     with sqlite3.connect(database) as old:
         old.execute("CREATE TABLE refusal (exe TEXT)")

@@ -16,7 +16,10 @@ RUN = 'expected a path below /run, such as "/run/postgresql"'
 DEV = 'expected a path or pattern below /dev, such as "/dev/nvidia*"'
 NAME = 'expected the name of a variable or a pattern, such as "GITHUB_TOKEN" or "*_KEY"'
 VARIABLE = 'expected a variable and a string, such as PIP_REQUIRE_VIRTUALENV = "1"'
-PORT = 'expected a port from 1 to 65535, such as 8000, or "8080:80" for HOST:JAIL'
+PORT = (
+    'expected a port from 1 to 65535, such as 8000, or "8080:80" for HOST:JAIL, '
+    'with an address before it if need be: "0.0.0.0:8080:80"'
+)
 MEMORY = 'expected a size of 16M or more, such as "2G" (K, M, G, T), or a number of bytes'
 SECONDS = "expected a number of seconds from 0 to 31536000 (a year)"
 
@@ -264,6 +267,18 @@ ERRORS = {
     "ports": (
         '[network]\npublish = ["127.0.0.1:80"]',
         f':2: network.publish: "127.0.0.1:80" is not a pair of ports; {PORT}',
+    ),
+    "no address": (
+        '[network]\npublish = ["10.0.0.256:80:80"]',
+        f':2: network.publish: "10.0.0.256" is not an address; {PORT}',
+    ),
+    "IPv6 without brackets": (
+        '[network]\npublish = ["::1:80:80"]',
+        f':2: network.publish: "::1:80:80" is not a pair of ports; {PORT}',
+    ),
+    "address and port twice": (
+        '[network]\npublish = ["[::1]:80:80",\n"[0::1]:80:81"]',
+        ':3: network.publish: "[0::1]:80:81" is there already in line 2; expected it once',
     ),
     "port twice": (
         '[network]\npublish = [80,\n"80:81"]',

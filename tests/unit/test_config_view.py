@@ -100,18 +100,21 @@ def inline_table(table: dict[str, str]) -> str:
     return f"{{{', '.join(pairs)}}}"
 
 
-def ports(pair: tuple[int, int]) -> str:
-    return f'"{pair[0]}:{pair[1]}"'
+def published(parts: tuple[str, int, int]) -> str:
+    address, host, jail = parts
+    return f'"{address}{host}:{jail}"'
 
 
-def host_port(written: str) -> str:
-    return written.split(":")[0]
+def where(written: str) -> str:
+    """Without the jail's port; the address that is meant where none is given is the loopback."""
+    return written.rpartition(":")[0].replace("127.0.0.1:", "")
 
 
 def below(root: str) -> st.SearchStrategy[str]:
     return list_of(written(PATHS.map(lambda path: f"{root}/{path}")))
 
 
+ADDRESSES = st.sampled_from(["", "127.0.0.1:", "0.0.0.0:", "[::1]:"])
 SWITCHES = st.sampled_from(["true", "false"])
 TOML_VALUES = {
     "home.allow": st.tuples(PATHS, st.sampled_from(["merge", "ro"])).map(
@@ -131,7 +134,7 @@ TOML_VALUES = {
     "environment.only": list_of(written(NAMES)),
     "environment.set": st.dictionaries(NAMES, TEXTS, max_size=3).map(inline_table),
     "network.mode": st.sampled_from(['"host"', '"none"', '"isolated"']),
-    "network.publish": list_of(st.tuples(PORTS, PORTS).map(ports), unique_by=host_port),
+    "network.publish": list_of(st.tuples(ADDRESSES, PORTS, PORTS).map(published), unique_by=where),
     "limits.processes": st.integers(1, 2**22).map(str),
     "limits.memory": st.integers(2**24, 2**63 - 1).map(str),
     "audit.sensitive": list_of(written(PATHS)),

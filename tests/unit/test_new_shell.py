@@ -20,9 +20,10 @@ def make(directory: Path, raw: bytes = b"venv") -> str:
     os.mkdir(venv)
     entry = venv + b"/entry"
     script = venv + b"/activate-new-shell"
-    for path, text in ((entry, ENTRY), (script, new_shell_text(os.fsdecode(entry)))):
+    text = new_shell_text(os.fsdecode(entry), "/bin/sh")
+    for path, content in ((entry, ENTRY), (script, text)):
         with open(path, "wb") as file:
-            file.write(text)
+            file.write(content)
         os.chmod(path, 0o755)
     return os.fsdecode(script)
 
@@ -99,6 +100,16 @@ def test_venv_that_was_moved_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 125
     assert done.stdout == ""
     assert done.stderr.startswith(f"venvjail: {entry} is missing: if the venv was moved, ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_interpreter_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    script = Path(make(tmp_path))
+    script.write_bytes(new_shell_text(str(script.parent / "entry"), "/usr/bin/python3.99"))
+    done = run(SHELLS["dash"], '"$SCRIPT"', str(script), tmp_path)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr.startswith("venvjail: /usr/bin/python3.99 is missing, ")
+    assert done.stderr.endswith(" run: venvjail --upgrade VENV\n")
     assert done.stderr.count("\n") == 1
 
 

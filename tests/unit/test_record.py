@@ -17,7 +17,9 @@ def made(tmp_path: Path) -> Record:
     os.makedirs(env + "/.venvjail", 0o700)
     made = Record(
         venv=env,
+        made_by="0.1.0",
         base_python="/opt/py\udcfe/bin/python3.11",
+        base_link="/opt/py\udcfe/bin/python3",
         base_prefix="/opt/py\udcfe",
         python="/opt/tools/bin/python",
         roots=("/a", "/b\udcfd"),
@@ -53,14 +55,33 @@ def test_no_venv_at_all(tmp_path: Path) -> None:
 
 def test_creation_was_interrupted(made: Record) -> None:
     os.unlink(made.venv + "/.venvjail/state.json")
-    with pytest.raises(UserError, match="was not created completely; run: venvjail --clear"):
+    with pytest.raises(UserError, match="was not created completely; run: venvjail --clear "):
         record.load(made.venv)
 
 
 def test_newer_layout(made: Record) -> None:
-    change(made, version=2, surprise="x")
-    with pytest.raises(UserError, match=r"made by a newer venvjail .*upgrade"):
+    change(made, version=record.VERSION + 1, made_by="9.0", surprise="x")
+    remedy = r"made by a newer venvjail \(venvjail 9\.0; .*pip install --upgrade venvjail$"
+    with pytest.raises(UserError, match=remedy):
         record.load(made.venv)
+
+
+def test_older_layout(made: Record) -> None:
+    change(made, version=1, made_by=None, base_link=None)
+    remedy = r"made by an older venvjail \(layout 1; .*: venvjail --upgrade "
+    with pytest.raises(UserError, match=remedy):
+        record.load(made.venv)
+
+
+def test_code_of_another_layout(made: Record) -> None:
+    """What another venvjail runs for the venv has to be guarded all the same."""
+    change(made, version=1, made_by=None, base_link=None)
+    assert record.load(made.venv, any_layout=True) == made._replace(made_by="", base_link="")
+    change(made, version=record.VERSION + 1, surprise="x")
+    assert record.load(made.venv, any_layout=True).roots == made.roots
+    change(made, roots=None)
+    with pytest.raises(UserError, match="is damaged"):
+        record.load(made.venv, any_layout=True)
 
 
 @pytest.mark.parametrize(

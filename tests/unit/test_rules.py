@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusefs.rules import Access, Kind, Rule, Rules
@@ -132,25 +132,37 @@ def naive(rules: list[tuple[tuple[bytes, ...], Kind]], path: tuple[bytes, ...]) 
     return Access.ANCESTOR if leads or not path else Access.HIDDEN
 
 
-@given(RULES, PATHS)
+def around(rules: list[tuple[tuple[bytes, ...], Kind]]) -> set[tuple[bytes, ...]]:
+    """The paths of the rules, all above them, and what is directly below any of those."""
+    above = {path[:length] for path, _ in rules for length in range(len(path) + 1)} | {()}
+    return above | {(*path, name) for path in above for name in (b"a", b"other")}
+
+
+@settings(deadline=None)
+@given(RULES)
 def test_the_tree_agrees_with_the_naive_model(
-    rules: list[tuple[tuple[bytes, ...], Kind]], path: tuple[bytes, ...]
+    rules: list[tuple[tuple[bytes, ...], Kind]],
 ) -> None:
     tree = Rules(Rule(b"/".join(names), kind) for names, kind in rules)
-    assert tree.position(b"/".join(path)).access is naive(rules, path)
+    for path in around(rules):
+        assert tree.position(b"/".join(path)).access is naive(rules, path), path
 
 
-@given(RULES, PATHS)
-def test_visible_children_are_named(
-    rules: list[tuple[tuple[bytes, ...], Kind]], path: tuple[bytes, ...]
-) -> None:
-    position = Rules(Rule(b"/".join(names), kind) for names, kind in rules).position(
-        b"/".join(path)
-    )
-    if position.access is Access.ANCESTOR:
-        visible = {
-            name
-            for name in (b"a", b"b", b"c", b"other")
-            if position.child(name).access is not Access.HIDDEN
-        }
-        assert visible <= position.named_children()
+@settings(deadline=None)
+@given(RULES)
+def test_visible_children_are_named(rules: list[tuple[tuple[bytes, ...], Kind]]) -> None:
+    tree = Rules(Rule(b"/".join(names), kind) for names, kind in rules)
+    for path in around(rules):
+        position = tree.position(b"/".join(path))
+        if position.access is Access.ANCESTOR:
+            visible = {
+                name
+                for name in (b"a", b"b", b"c", b"other")
+                if position.child(name).access is not Access.HIDDEN
+            }
+            assert visible <= position.named_children()
+
+
+def test_of_equal_rules_the_first_is_named() -> None:
+    first, second = Rule(b"a", Kind.ALLOW, "one"), Rule(b"a", Kind.ALLOW, "two")
+    assert Rules([first, second]).position(b"a").rule is first

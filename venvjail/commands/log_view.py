@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from venvjail import client
 from venvjail.commands.columns import lines, terminal_width
 from venvjail.errors import JailError
 from venvjail.jail.audit_store import Reader
+from venvjail.jail.host import find_home
 from venvjail.jail.refusal import Refusal
 from venvjail.layout import VenvPaths
 from venvjail.quoting import printable
@@ -66,9 +70,10 @@ def follow(paths: VenvPaths, selection: Selection, *, as_json: bool) -> None:
         with Reader(paths.audit) as reader:
             found = reader.rows(newest)
         news = [refusal for refusal in found if counts.get(_key(refusal)) != refusal.count]
-        # Rows of the newest time are read again: another of that time may have come since.
-        newest = max((refusal.last for refusal in found), default=newest)
-        counts = {_key(refusal): refusal.count for refusal in found if refusal.last == newest}
+        # Rows of the newest time are read again: another of that time may have come since.  So are
+        # those of a time that is to come, after the clock was set back.
+        newest = min(max((refusal.last for refusal in found), default=newest), time.time())
+        counts = {_key(refusal): refusal.count for refusal in found if refusal.last >= newest}
         for refusal in reversed(news):
             if selection.takes(refusal):
                 click.echo(json.dumps(fields(refusal)) if as_json else _following(refusal))
@@ -131,11 +136,22 @@ def _row(refusal: Refusal) -> tuple[str, ...]:
         _time(refusal),
         refusal.verdict,
         refusal.operation,
-        printable(refusal.path),
+        _shown(refusal.path),
         str(refusal.count),
         refusal.sensitive,
-        printable(refusal.command),
+        _shown(refusal.command),
     )
+
+
+def _shown(text: str) -> str:
+    """``text`` with ``~`` for the home, which most paths of the log begin with."""
+    home = re.escape(_home())
+    return printable(re.sub(rf"(?<!\S){home}(?=/|\s|$)", "~", text))
+
+
+@functools.cache
+def _home() -> str:
+    return find_home(os.environ.get("HOME", ""))
 
 
 def _following(refusal: Refusal) -> str:
@@ -143,9 +159,9 @@ def _following(refusal: Refusal) -> str:
         _time(refusal),
         f"{refusal.verdict:<10}",
         f"{refusal.operation:<9}",
-        printable(refusal.path),
+        _shown(refusal.path),
         *([f"({refusal.sensitive})"] if refusal.sensitive else []),
-        printable(refusal.command),
+        _shown(refusal.command),
     )
     return _coloured(refusal, "  ".join(words))
 

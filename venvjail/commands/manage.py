@@ -63,6 +63,7 @@ def _show_status(status: client.Status) -> None:
         "home": f"{status.home} (new files in {VenvPaths(status.venv).store})",
         "project": status.project or "(only the venv)",
         "tmp": status.tmp,
+        "network": status.network,
         "ends": f"{status.linger:g} s after its last process",
     }
     for name, value in rows.items():

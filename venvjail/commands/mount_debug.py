@@ -60,6 +60,7 @@ def _settings(paths: VenvPaths) -> ViewSettings:
     home = host.find_home(os.environ.get("HOME", ""))
     config = configfile.load(policy.user_config(home), paths.config)
     guarded = guards.find(host.writable_trees(config, home), paths.env, config)
+    host.ensure_store(paths)
     facts = host.gather(paths, config, record, home, guarded=guarded, tmp="/tmp", files={})
     return policy.view_settings(config, facts, record)
 

@@ -31,6 +31,9 @@ class Origin(NamedTuple):
 #: The origin of the values built in (`venvjail.config.defaults`).
 DEFAULT = Origin("default")
 
+#: Where published ports are reached unless the config says otherwise.
+LOOPBACK = "127.0.0.1"
+
 
 class Item(NamedTuple):
     """One string of a list: a path, a pattern or a name."""
@@ -93,16 +96,17 @@ class Assignment(NamedTuple):
 
 
 class Publish(NamedTuple):
-    """A TCP port of the host's loopback forwarded to a port in the jail."""
+    """A TCP port at an ``address`` of the host, forwarded to a port in the jail."""
 
     host: int
     jail: int
     origin: Origin
+    address: str = LOOPBACK
 
     @property
-    def key(self) -> int:
-        """The host's port: it can lead to one place only."""
-        return self.host
+    def key(self) -> tuple[str, int]:
+        """Where the host listens: that can lead to one place only."""
+        return self.address, self.host
 
 
 class Home(NamedTuple):

@@ -10,7 +10,8 @@ from typing import Any
 from venvjail.config.schema import SECTIONS, Key, Section, Shape
 from venvjail.config.view import toml_value
 
-_HEAD = """\
+#: What stands before the sections.
+HEAD = """\
 <!-- Made by `python -m venvjail.config.reference`; edit venvjail/config/schema.py instead. -->
 
 # Configuration
@@ -45,7 +46,7 @@ the byte. `"caf\\u0000\\u00e9"` is the name `caf` and the byte E9.
 
 def reference() -> str:
     """The text of docs/config.md."""
-    return "\n".join((_HEAD, *(_section(known) for known in SECTIONS)))
+    return "\n".join((HEAD, *(_section(known) for known in SECTIONS)))
 
 
 def _section(known: Section) -> str:
@@ -58,8 +59,8 @@ def _key(known: Section, key: Key) -> str:
 ### {known.name}.{key.name}
 
 {_wrapped(key.meaning)}
-- Type: {_type(key)}
-- Default:{_default(key)}
+- Type: {type_of(key)}
+- Default:{default_of(key)}
 
 ```toml
 [{known.name}]
@@ -68,13 +69,15 @@ def _key(known: Section, key: Key) -> str:
 """
 
 
-def _type(key: Key) -> str:
+def type_of(key: Key) -> str:
+    """What a value has to be, in words."""
     if key.shape is Shape.ONE:
         return key.kind.expected
     return f"{key.shape.value}, each {key.kind.expected}"
 
 
-def _default(key: Key) -> str:
+def default_of(key: Key) -> str:
+    """The default in Markdown, with a blank or a line break before it."""
     default: Any = key.default
     if default is None:
         return " not given"

@@ -227,7 +227,7 @@ SECTIONS = (
     Section(
         "network",
         config.Network,
-        "The network of the jail.",
+        "The network of the jail. `venvjail run --network MODE` takes another mode for one start.",
         (
             _one(
                 "mode",
@@ -235,15 +235,17 @@ SECTIONS = (
                 Setting(defaults.NETWORK_MODE, DEFAULT),
                 '"isolated"',
                 '`"host"`: your network, as outside. `"none"`: nothing but a loopback of its own. '
-                '`"isolated"`: the way out through pasta, but not to the servers on your machine.',
+                '`"isolated"`: the way out through pasta, of the package `passt`, but not to the '
+                "servers on your machine, and not to the credentials that clouds hand out to it.",
             ),
             _list(
                 "publish",
                 values.PUBLISH,
                 (),
                 '[8000, "8080:80"]',
-                'With `mode = "isolated"`: ports of the jail that you reach on your own '
-                "`127.0.0.1`, the same or as `HOST:JAIL`.",
+                'With `mode = "isolated"`: TCP ports of the jail that you reach on your own '
+                "`127.0.0.1`, the same or as `HOST:JAIL`; `ADDRESS:HOST:JAIL` for others to reach "
+                "them too.",
             ),
         ),
     ),

@@ -1,6 +1,7 @@
 """Runs everywhere: the kinds of config values that are not paths (`venvjail.config.kind`)."""
 
 import re
+import socket
 from typing import get_args
 
 from venvjail.config.kind import Context, Kind, UnfitError, shown, text, type_name, wrong_type
@@ -52,7 +53,7 @@ VARIABLE = Kind('a variable and a string, such as PIP_REQUIRE_VIRTUALENV = "1"',
 
 # --- numbers and words ----------------------------------------------------------------------
 
-_PAIR_OF_PORTS = re.compile(r"([0-9]{1,5}):([0-9]{1,5})")
+_PORTS = re.compile(r"(?:(?P<v4>[0-9.]+):|\[(?P<v6>[0-9a-fA-F:.]+)\]:)?([0-9]{1,5}):([0-9]{1,5})")
 _SIZE = re.compile(r"([0-9]{1,15})([KMGT])")
 _UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
@@ -66,12 +67,25 @@ def _integer(raw: object, least: int, most: int) -> int:
 
 
 def _publish(raw: object, context: Context) -> Publish:
-    if isinstance(raw, str):
-        found = _PAIR_OF_PORTS.fullmatch(raw)
-        if found is None:
-            raise UnfitError(f"{shown(raw)} is not a pair of ports")
-        return Publish(_port(int(found[1])), _port(int(found[2])), context.origin)
-    return Publish(_port(raw), _port(raw), context.origin)
+    if not isinstance(raw, str):
+        return Publish(_port(raw), _port(raw), context.origin)
+    found = _PORTS.fullmatch(raw)
+    if found is None:
+        raise UnfitError(f"{shown(raw)} is not a pair of ports")
+    host, jail = _port(int(found[3])), _port(int(found[4]))
+    address = found["v4"] or found["v6"]
+    if address is None:
+        return Publish(host, jail, context.origin)
+    try:
+        return Publish(host, jail, context.origin, _address(address))
+    except OSError:
+        raise UnfitError(f"{shown(address)} is not an address") from None
+
+
+def _address(text: str) -> str:
+    """An address in its shortest spelling; OSError for what is none."""
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    return socket.inet_ntop(family, socket.inet_pton(family, text))
 
 
 def _port(raw: object) -> int:
@@ -120,7 +134,11 @@ def _switch(raw: object, context: Context) -> Setting[bool]:
     return Setting(raw, context.origin)
 
 
-PUBLISH = Kind('a port from 1 to 65535, such as 8000, or "8080:80" for HOST:JAIL', _publish)
+PUBLISH = Kind(
+    'a port from 1 to 65535, such as 8000, or "8080:80" for HOST:JAIL, with an address before it '
+    'if need be: "0.0.0.0:8080:80"',
+    _publish,
+)
 NETWORK_MODE = Kind('"host", "none" or "isolated"', _network_mode)
 TERMINAL_MODE = Kind('"relay" or "shared"', _terminal_mode)
 PROCESSES = Kind(f"a number of processes from 1 to {MOST_PROCESSES}", _processes)

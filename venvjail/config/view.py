@@ -5,6 +5,7 @@ from typing import Any
 
 from venvjail.config.model import (
     DEFAULT,
+    LOOPBACK,
     Assignment,
     Config,
     HomeAllow,
@@ -65,8 +66,8 @@ def toml_value(entry: Any) -> str:
             return toml_string(path)
         case HomeAllow(path=path, mode=mode):
             return f"{{path = {toml_string(path)}, mode = {toml_string(mode)}}}"
-        case Publish(host=host, jail=jail):
-            return str(host) if host == jail else toml_string(f"{host}:{jail}")
+        case Publish(host=host, jail=jail, address=address):
+            return _published(host, jail, address)
         case Setting(value=bool(switch)):
             return "true" if switch else "false"
         case Setting(value=str(word)):
@@ -74,6 +75,13 @@ def toml_value(entry: Any) -> str:
         case Setting(value=number):
             return str(number).removesuffix(".0")
     raise TypeError(f"not an entry of a config: {entry!r}")
+
+
+def _published(host: int, jail: int, address: str) -> str:
+    if address != LOOPBACK:
+        where = f"[{address}]" if ":" in address else address
+        return toml_string(f"{where}:{host}:{jail}")
+    return str(host) if host == jail else toml_string(f"{host}:{jail}")
 
 
 # --- a new venv's file ----------------------------------------------------------------------

@@ -1,15 +1,18 @@
-"""Runs on the host: the command line of creation, ``python -m venvjail ENV_DIR...``."""
+"""Runs on the host: the command line of creation, ``venvjail ENV_DIR...``."""
 
 import os
 import shlex
+import sys
 
 import click
 
 from venvjail.bins import NEW_SHELL
+from venvjail.creation.contents import other_pythons
 from venvjail.creation.create import Created, CreateOptions, create
 from venvjail.creation.progress import ConsoleProgress, Progress
 from venvjail.layout import VenvPaths
 
+_VERSION = "{}.{}".format(*sys.version_info)
 _SYSTEM_SITE_PACKAGES = "Give access to the system's site-packages."
 _SYMLINKS = "Try to use symlinks rather than copies (the default)."
 _COPIES = "Try to use copies rather than symlinks."
@@ -17,6 +20,7 @@ _CLEAR = (
     "Delete the contents of the environment directory if it already exists, before creation; "
     "venv/home and the venv's config are kept."
 )
+_CLEAR_HOME = "With --clear: delete venv/home too, what programs made in their home."
 _UPGRADE = "Upgrade the environment directory to use this version of Python and of venvjail."
 _PROJECT = "The directory the jail may write to besides ENV_DIR (default: the one it is made in)."
 
@@ -27,6 +31,7 @@ _PROJECT = "The directory the jail may write to besides ENV_DIR (default: the on
 @click.option("--symlinks", is_flag=True, help=_SYMLINKS)
 @click.option("--copies", is_flag=True, help=_COPIES)
 @click.option("--clear", is_flag=True, help=_CLEAR)
+@click.option("--clear-home", is_flag=True, help=_CLEAR_HOME)
 @click.option("--upgrade", is_flag=True, help=_UPGRADE)
 @click.option("--without-pip", is_flag=True, help="Do not install or upgrade pip.")
 @click.option("--prompt", help="Another name for the prompt than that of ENV_DIR.")
@@ -73,4 +78,10 @@ def _report(made: Created, typed: str, options: CreateOptions, progress: Progres
     kept = " (kept)" if made.project is None else ""
     progress.say(f"  config      {VenvPaths(typed).config}{kept}")
     if options.clear:
-        progress.say(f"  home        {VenvPaths(typed).store} (kept)")
+        word = "cleared" if options.clear_home else "kept; --clear-home deletes it"
+        progress.say(f"  home        {VenvPaths(typed).store} ({word})")
+    for version in other_pythons(made.paths):
+        progress.say(
+            f"  packages    those for Python {version} stay, but Python {_VERSION} does not see "
+            "them: install them again"
+        )

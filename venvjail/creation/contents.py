@@ -5,6 +5,8 @@ Some of what lies here was made in a jail; no path below is reached through a sy
 
 import contextlib
 import os
+import re
+import sys
 from collections.abc import Iterable
 
 from venvjail.atomic import open_directory
@@ -33,15 +35,17 @@ def _make(path: str, mode: int) -> None:
         os.close(fd)
 
 
-def clear_venv(paths: VenvPaths) -> None:
+def clear_venv(paths: VenvPaths, *, home: bool) -> None:
     """Delete all but what the user would miss: the store, the config, the audit, ``/tmp``.
+
+    With ``home`` the store goes too.
 
     ``bin`` goes first and the state directory comes next, so that wherever this is interrupted,
     nothing in ``bin`` runs unjailed and the directory is known as venvjail's.  Raises OSError.
     """
     _remove(paths.bin)
     kept = {os.path.basename(paths.state)}
-    if os.path.isdir(paths.state):
+    if os.path.isdir(paths.state) and not home:
         kept.add(os.path.basename(paths.store))
     _make(paths.state, _PRIVATE)
     for name in os.listdir(paths.env):
@@ -68,3 +72,23 @@ def remove_commands(paths: VenvPaths, names: Iterable[str]) -> None:
                 os.unlink(name, dir_fd=fd)
     finally:
         os.close(fd)
+
+
+def other_pythons(paths: VenvPaths) -> list[str]:
+    """Versions of Python, ``3.11``, for which packages lie in the venv that this one passes by."""
+    try:
+        names = os.listdir(os.path.join(paths.env, "lib"))
+    except OSError:
+        return []
+    found = (re.fullmatch(r"python(3\.\d+)", name) for name in names)
+    own = "{}.{}".format(*sys.version_info)
+    versions = {match[1] for match in found if match} - {own}
+    return sorted(version for version in versions if _has_packages(paths, version))
+
+
+def _has_packages(paths: VenvPaths, version: str) -> bool:
+    try:
+        names = os.listdir(os.path.join(paths.env, "lib", f"python{version}", "site-packages"))
+    except OSError:
+        return False
+    return any(not name.startswith(("pip", "setuptools", "_")) for name in names)

@@ -1,4 +1,4 @@
-"""Runs on the host as the user: ``python -m venvjail ENV_DIR``, from options to a venv.
+"""Runs on the host as the user: ``venvjail ENV_DIR``, from options to a venv.
 
 Everything that can be refused is refused before the first change;
 :mod:`venvjail.creation.env_builder` then makes the files.
@@ -21,6 +21,7 @@ from venvjail.errors import JailError, UserError
 from venvjail.jail.host import find_home
 from venvjail.jail.launcher import refuse_exposed
 from venvjail.layout import VenvPaths
+from venvjail.record import refuse_newer
 
 _EXIT_INTERRUPTED = 130
 _PRIVATE_IN_JAIL = ("/tmp", "/var/tmp", "/dev", "/run")
@@ -71,6 +72,8 @@ def create(
     if not exists:
         make_way(paths.env)  # first, so that what is checked next stays as it is
     check_contents(paths.env, clear=options.clear, upgrade=options.upgrade)
+    if exists and not options.clear:
+        refuse_newer(paths.env)
     project = _project(paths, options, home)
     _check_launcher(paths, project)
     if exists:
@@ -93,6 +96,8 @@ def create(
 def _check_options(options: CreateOptions) -> None:
     if options.upgrade and options.clear:
         raise UserError("--upgrade and --clear exclude each other: use one of them")
+    if options.clear_home and not options.clear:
+        raise UserError("--clear-home goes with --clear: add that, or use: rm -r ENV_DIR/home")
     if options.project is not None and options.no_project:
         raise UserError("--project and --no-project exclude each other: use one of them")
     if options.with_pip and find_spec("ensurepip") is None:

@@ -13,7 +13,7 @@ import venv
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from venvjail import record
+from venvjail import __version__, record
 from venvjail.atomic import write_file
 from venvjail.bins import NEW_SHELL, entry_text, new_shell_text, sync_entries
 from venvjail.config.view import initial_text
@@ -33,6 +33,8 @@ class BuildOptions:
 
     system_site_packages: bool = False
     clear: bool = False
+    #: With ``clear``: what programs made in their home goes too.
+    clear_home: bool = False
     symlinks: bool = True
     upgrade: bool = False
     with_pip: bool = True
@@ -60,6 +62,7 @@ class JailedEnvBuilder(venv.EnvBuilder):
         )
         # Not passed on: these steps are ours, and Python 3.10 to 3.12 have no ignore files.
         self._upgrade_deps = options.upgrade_deps
+        self._clear_home = options.clear_home
         self._ignored_by_git = options.scm_ignore_files
         self._paths = paths
         self._project = project
@@ -92,7 +95,7 @@ class JailedEnvBuilder(venv.EnvBuilder):
     def ensure_directories(self, env_dir: str) -> SimpleNamespace:  # type: ignore[override]  # str
         os.makedirs(env_dir, exist_ok=True)
         if self.clear:
-            clear_venv(self._paths)
+            clear_venv(self._paths, home=self._clear_home)
         make_state(self._paths)
         context: SimpleNamespace = super().ensure_directories(env_dir)
         context.executable = _outside_any_venv(context.executable)
@@ -136,7 +139,9 @@ class JailedEnvBuilder(venv.EnvBuilder):
     def _record(self, context: SimpleNamespace) -> record.Record:
         return record.Record(
             venv=self._paths.env,
+            made_by=__version__,
             base_python=os.path.realpath(context.executable),
+            base_link=context.executable,
             base_prefix=sys.base_prefix,
             python=os.path.abspath(sys.executable),
             roots=supervisor_roots(),
@@ -149,7 +154,11 @@ class JailedEnvBuilder(venv.EnvBuilder):
         sync_entries(self._paths, text)
         shell_entry = os.path.join(self._paths.state, NEW_SHELL)
         write_file(shell_entry, text, 0o755)
-        write_file(os.path.join(self._paths.bin, NEW_SHELL), new_shell_text(shell_entry), 0o755)
+        write_file(
+            os.path.join(self._paths.bin, NEW_SHELL),
+            new_shell_text(shell_entry, made.base_python),
+            0o755,
+        )
         return text
 
     def _run(self, *arguments: str) -> None:

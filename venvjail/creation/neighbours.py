@@ -69,14 +69,14 @@ def _writes_to(place: str, status: client.Status) -> bool:
 def _await_start(paths: VenvPaths) -> None:
     """Wait until a supervisor that is starting listens: it holds the start lock until then."""
     try:
-        lock = os.open(paths.run + "/lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        lock = os.open(paths.run + "/lock", os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return
     deadline = time.monotonic() + _START_SECONDS
     try:
         while time.monotonic() < deadline:
             try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError:
                 time.sleep(0.02)

@@ -104,6 +104,13 @@ _TRIED = (
         lambda _: remedies.for_landlock(),
         required=False,
     ),
+    _Check(
+        "pasta",
+        'network.mode = "isolated" needs it, and /dev/net/tun',
+        trials.pasta,
+        remedies.for_pasta,
+        required=False,
+    ),
 )
 
 _PROGRAMS = (
@@ -112,8 +119,7 @@ _PROGRAMS = (
         "venvjail mount-debug mounts on the host by it",
         remedies.same_everywhere("fuse3"),
     ),
-    ("pasta", "network.mode = \"isolated\" needs it", remedies.same_everywhere("passt")),
-)  # fmt: skip
+)
 
 
 def run(distribution: Distribution) -> Iterator[Finding]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from dataclasses import dataclass
+
+from venvjail.jail import isolation
 
 _FAMILIES = {
     "debian": ("debian", "ubuntu", "linuxmint", "pop", "raspbian"),
@@ -25,6 +28,8 @@ _LIBFUSE = {
     "arch": "fuse3 pkgconf gcc",
     "suse": "fuse3-devel fuse3 pkgconf-pkg-config gcc python3-devel",
 }
+#: What a program makes a network interface with that it serves itself.
+TUN = "/dev/net/tun"
 _SYSCTL = "/etc/sysctl.d/90-venvjail.conf"
 
 #: Which lets programs run by this interpreter make user namespaces, and nothing else; as Ubuntu's
@@ -106,10 +111,32 @@ def for_fuse_device() -> str:
     return f"echo fuse | sudo tee /etc/modules-load.d/fuse.conf && sudo modprobe fuse; {_CONTAINER}"
 
 
+def for_pasta(distribution: Distribution) -> str:
+    """pasta is not installed, or has no device to make an interface with."""
+    if isolation.pasta() is None:
+        return distribution.install(same_everywhere("passt"))
+    return (
+        f"sudo modprobe tun && sudo chmod 666 {TUN}; in a container: start it with --device {TUN}"
+    )
+
+
 def for_libfuse(distribution: Distribution) -> str:
-    """The binding cannot be imported."""
+    """The binding cannot be imported.
+
+    Built anew: pip keeps the wheel that it has built, for the libfuse that is gone.
+    """
     packages = distribution.install(_LIBFUSE)
-    return f"{packages}; then: {sys.executable} -m pip install --force-reinstall pyfuse3"
+    pip = "-m pip install --force-reinstall --no-cache-dir --no-deps pyfuse3"
+    return f"{packages}; then: {shlex.quote(sys.executable)} {pip}"
+
+
+def for_import(error: ImportError, distribution: Distribution) -> str:
+    """What to say, in one line, when a module that venvjail needs cannot be imported."""
+    module = (error.name or "").partition(".")[0]
+    if module == "pyfuse3" or "libfuse" in str(error):
+        return f"cannot import pyfuse3 ({error}): {for_libfuse(distribution)}"
+    pip = "-m pip install --force-reinstall venvjail"
+    return f"cannot import a module ({error}): {shlex.quote(sys.executable)} {pip}"
 
 
 def for_kernel() -> str:

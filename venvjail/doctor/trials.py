@@ -6,6 +6,7 @@ was found, or raises OSError or another error whose text says what failed.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from venvjail import syscalls
+from venvjail.doctor import remedies
+from venvjail.jail import isolation
 
 Trial = Callable[[], str]
 
@@ -142,6 +145,18 @@ def inotify() -> str:
     """A watch; each running jail has two."""
     os.close(syscalls.watch_names("/"))
     return "watched a directory"
+
+
+def pasta() -> str:
+    """The way out of a network of the jail's own, and the device that it is made of."""
+    path = isolation.pasta()
+    if path is None:
+        raise FileNotFoundError(errno.ENOENT, "not found")
+    try:
+        os.close(os.open(remedies.TUN, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        raise OSError(error.errno, f"{path}, but {remedies.TUN}: {error.strerror}") from error
+    return path
 
 
 def _enter_user_namespace() -> None:

@@ -19,6 +19,7 @@ from venvjail import syscalls
 from venvjail.errors import JailError
 from venvjail.jail.plan import (
     Bind,
+    Cover,
     Devpts,
     Directory,
     File,
@@ -52,6 +53,7 @@ class Scaffold:
         covers = base + "/covers"
         self.empty_directory = covers + "/directory"
         self.empty_file = covers + "/file"
+        self._covers = covers
         _mount_tmpfs(base)
         # The copies of / and of the project, which base is in, leave out what is unbindable and
         # all below it: no jail carries the mounts of its own making along; mount_namespaces(7).
@@ -61,6 +63,14 @@ class Scaffold:
         _mount_tmpfs(covers)  # one of its own, since these two are copied
         os.mkdir(self.empty_directory, 0)
         os.close(os.open(self.empty_file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0))
+
+    def file(self, content: bytes) -> str:
+        """A new file, to cover another with."""
+        path = f"{self._covers}/{len(os.listdir(self._covers))}"
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o444)
+        with open(fd, "wb") as file:
+            file.write(content)
+        return path
 
 
 def _mount_tmpfs(path: str) -> None:
@@ -193,6 +203,13 @@ class Applier:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             with open(os.open(name, flags, 0o444, dir_fd=parent), "wb") as file:
                 file.write(step.content)
+
+    @step.register
+    def _(self, step: Cover) -> None:
+        with _opened(self._scaffold.file(step.content)) as source, _cloned(source) as tree:
+            syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY, recursive=False)
+            with self._target(step.target, like=source) as target:
+                syscalls.attach_tree(tree, target)
 
     @step.register
     def _(self, step: Symlink) -> None:

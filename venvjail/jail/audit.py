@@ -61,6 +61,11 @@ class Recorder:
         self._database = database
         self._writer: Writer | None = None
 
+    @property
+    def problem(self) -> str | None:
+        """Why nothing is written at present."""
+        return None if self._writer is None else self._writer.problem
+
     def observe(self, event: Event) -> None:
         """Take note of one event; one about a name that nobody has counts if it is sensitive."""
         hidden = event.verdict is Verdict.HIDDEN

@@ -70,45 +70,61 @@ DELETE FROM refusal WHERE ({_KEY}) IN (
 class Writer:
     """The supervisor's connection, made when there is something to write.
 
-    One thread at a time may use it.
+    One thread at a time may use it.  A database that cannot be used now (a full disk, an I/O
+    error, somebody's lock) is not given up: what is to be written waits, bounded, and is tried
+    again with the next batch.  Only a file that is no database is put aside.
     """
 
     def __init__(self, path: str, row_limit: int = ROW_LIMIT) -> None:
         self._path = path
         self._row_limit = row_limit
         self._untrimmed = row_limit  # the first batch trims: the limit may have been another
+        self._waiting: list[tuple[object, ...]] = []
         self._database: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
+        self.problem: str | None = None
+        """Why nothing is written at present."""
 
     def write(self, refusals: Iterable[Refusal]) -> None:
         """Add to what is there, in one transaction; a failure is logged, the jail goes on."""
         # Not dataclasses.astuple(), which makes deep copies: half of what a batch would cost.
-        rows = [tuple(vars(refusal).values()) for refusal in refusals]
-        self._untrimmed += len(rows)
+        self._waiting += (tuple(vars(refusal).values()) for refusal in refusals)
+        if not self._waiting:
+            return
         try:
-            with self._connected() as database:
-                database.executemany(_UPSERT, rows)
-                if self._untrimmed > self._row_limit // 10:
-                    database.execute(_TRIM, (self._row_limit,))
-                    self._untrimmed = 0
-        except sqlite3.Error as error:
+            self._write()
+        except (sqlite3.Error, OSError) as error:
+            self._failed(error)
+        else:
+            self.problem = None
+
+    def _write(self) -> None:
+        if self._database is None or _identity(self._path) != self._opened:
+            self.close()  # SQLite goes on writing to a file that was removed or moved away
+            self._database = _usable(self._path)
+            self._opened = _identity(self._path)
+        with self._database as database:
+            database.executemany(_UPSERT, self._waiting)
+            untrimmed = self._untrimmed + len(self._waiting)
+            if untrimmed > self._row_limit // 10:
+                database.execute(_TRIM, (self._row_limit,))
+                untrimmed = 0
+        self._untrimmed = untrimmed
+        self._waiting = []
+
+    def _failed(self, error: Exception) -> None:
+        if str(error) != self.problem:  # else it has been logged: a full disk stays full for hours
             log.error("the audit cannot be written: %s", error)
+        self.problem = str(error)
+        del self._waiting[: -self._row_limit]
+        self.close()
 
     def close(self) -> None:
         """Also folds the write-ahead log into the database."""
-        if self._database is not None:
-            self._database.close()
-
-    def _connected(self) -> sqlite3.Connection:
-        if self._database is None:
-            try:
-                self._database = _create(self._path)
-            except sqlite3.OperationalError:
-                raise  # the disk's fault, not the file's
-            except sqlite3.DatabaseError as error:
-                log.error("%s is damaged (%s): put aside, and begun anew", self._path, error)
-                _put_aside(self._path)
-                self._database = _create(self._path)
-        return self._database
+        database, self._database = self._database, None
+        if database is not None:
+            with contextlib.suppress(sqlite3.Error):
+                database.close()
 
 
 class Reader:
@@ -173,8 +189,37 @@ def read(path: str, since: float = 0.0) -> list[Refusal]:
         return reader.rows(since)
 
 
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _usable(path: str) -> sqlite3.Connection:
+    """The database, begun anew where the file is none.  Raises sqlite3.Error or OSError."""
+    try:
+        return _create(path)
+    except sqlite3.OperationalError:
+        raise  # of the disk, of rights or of locks: the file may be as good as ever
+    except sqlite3.DatabaseError as error:
+        log.error("%s is damaged (%s): put aside, and begun anew", path, error)
+        _put_aside(path)
+        return _create(path)
+
+
 def _create(path: str) -> sqlite3.Connection:
     database = _open(path, "rwc")
+    try:
+        _prepare(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA journal_mode = WAL")
     # An fsync at checkpoints only: a power cut may lose the last batches, a crash of ours none.
     database.execute("PRAGMA synchronous = NORMAL")
@@ -182,7 +227,6 @@ def _create(path: str) -> sqlite3.Connection:
     if database.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
         database.execute("DROP TABLE IF EXISTS refusal")
     database.executescript(_SCHEMA)
-    return database
 
 
 def _open(path: str, mode: str) -> sqlite3.Connection:

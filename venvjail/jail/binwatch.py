@@ -36,11 +36,20 @@ class Entries:
             log.error("cannot bring %s up to date: %s", self._paths.bin, error)
             return
         if changes.added or changes.removed:
-            log.info("entries added %r, removed %r", changes.added, changes.removed)
+            # Not by name: a jail could make the log as long as it likes.
+            log.info("entries added: %d, removed: %d", len(changes.added), len(changes.removed))
 
     async def watch(self) -> None:
-        """Sync whenever a name comes or goes in the real bin directory."""
-        fd = syscalls.watch_names(self._paths.real_bin)
+        """Sync whenever a name comes or goes in the real bin directory.
+
+        The kernel may have no more watches for this user (EMFILE, ENOSPC; inotify(7)): then there
+        is the sync at the end of each command.
+        """
+        try:
+            fd = syscalls.watch_names(self._paths.real_bin)
+        except OSError as error:
+            log.warning("%s is not watched for changes: %s", self._paths.real_bin, error)
+            return
         try:
             while True:
                 await trio.lowlevel.wait_readable(fd)

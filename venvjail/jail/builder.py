@@ -9,6 +9,7 @@ mount its procfs.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -35,14 +36,14 @@ from venvjail.layout import VenvPaths
 log = logging.getLogger("venvjail.jail.builder")
 
 
-def run(channel: socket.socket, paths: VenvPaths) -> NoReturn:
-    """Decide, build the jail and become its init.
+def run(channel: socket.socket, paths: VenvPaths, asked: str) -> NoReturn:
+    """Decide, build the jail and become its init; ``asked`` is what ``--network`` said.
 
     Failures travel to the supervisor as one line; nothing of the jail outlives one.
     """
-    logs.to_stderr()
+    logs.to_stderr(paths.run + "/log")
     try:
-        prepared = prepare(paths)
+        prepared = prepare(paths, asked)
         socket.send_fds(channel, [PREPARED], [hand_over(prepared)])
         _build(channel, prepared)
     except UserError as error:
@@ -66,6 +67,12 @@ def _build(channel: socket.socket, prepared: Prepared) -> NoReturn:
         os._exit(0)
     applier = Applier(scaffold)
     applier.apply(prepared.plan())
+    if prepared.isolation is not None:
+        from venvjail.jail import isolated  # most jails do without
+
+        # Not later: pasta makes a mount namespace in this user namespace, for its own sandbox.
+        isolated.await_connected(channel)
+        isolated.shut(prepared.isolation.shut)
     # No jailed program may make mount namespaces, even where it may make user namespaces: in one
     # from which it has unmounted the guards they are no mount points any more, and renaming what
     # they cover detaches them here too (detach_mounts() in the kernel's fs/namespace.c).  Not
@@ -95,7 +102,8 @@ def _pivot(applier: Applier, walls: Walls, *, scoped: bool) -> int | None:
 
 
 def _report(channel: socket.socket, line: str, status: int) -> None:
-    channel.send(FAILED + f"{status:03d}{line}".encode("utf-8", "surrogateescape"))
+    with contextlib.suppress(OSError):  # the supervisor has failed first, for a reason of its own
+        channel.send(FAILED + f"{status:03d}{line}".encode("utf-8", "surrogateescape"))
 
 
 def _enter_namespaces(own: tuple[tuple[int, str], ...], *, nested: bool) -> None:
@@ -117,6 +125,7 @@ def _enter_namespaces(own: tuple[tuple[int, str], ...], *, nested: bool) -> None
         raise JailError(_no_namespaces(error)) from error
     if NETWORK in own:
         network.raise_loopback()
+        network.allow_ping()
     if not nested:
         # Counts namespaces made within this one, so it binds the jail only; namespaces(7).
         _write("/proc/sys/user/max_user_namespaces", "0")

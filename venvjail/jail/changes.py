@@ -40,6 +40,10 @@ class Changes:
         self._tops = (*((facts.project,) if facts.project else ()), *facts.writable)
         self._known = prepared.guards.read_only | set(_namesakes(self._tops))
         self._guarded = {path: _identity(path) for path in _covered(facts)}
+        # Grafts are not among them: they go when the rules change, and leave the view.
+        covers = (facts.home, *facts.home_aliases, *facts.other_homes, *facts.hide, *self._tops)
+        self._mounted = {**{path: _identity(path) for path in covers}, **self._guarded}
+        self._lost: set[str] = set()
         self.is_quick = prepared.guards.searched <= QUICK
         """Whether ``appeared`` takes some milliseconds at most."""
         self.stale = False
@@ -47,7 +51,8 @@ class Changes:
 
     def replaced(self) -> list[str]:
         """Lines about guarded paths that the host has replaced since the last call; quick."""
-        lost = [path for path, was in self._guarded.items() if _identity(path) != was]
+        guarded = self._guarded.items()
+        lost = [path for path, was in guarded if path in self._lost or _identity(path) != was]
         if not lost:
             return []
         for path in lost:
@@ -57,6 +62,22 @@ class Changes:
             f"{_named(lost)} was replaced or removed on the host: programs that run in the jail "
             f"could write there until they end (venvjail stop {printable(self._env)})"
         ]
+
+    def laid_open(self, point: str) -> str | None:
+        """Why the jail has to end now that nothing is mounted on ``point`` any more, if it has to.
+
+        Not where the host has replaced what was covered, which ``replaced`` tells of.
+        """
+        if point not in self._mounted:
+            return None
+        if _is_replaced(point, self._mounted[point]):
+            # Remembered, since what is made there next may have the same inode number again.
+            self._lost.add(point)
+            return None
+        return (
+            f"the jail of {printable(self._env)} was ended, with all that ran in it: an error of "
+            f"the file system took the mount away that covered {printable(point)}"
+        )
 
     def appeared(self) -> list[str]:
         """Lines about what a guard would cover and was not there at the last call."""
@@ -120,6 +141,18 @@ def _identity(path: str) -> _Identity:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _is_replaced(path: str, was: _Identity) -> bool:
+    """Whether something else is there, or nothing; not where the file system cannot tell."""
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    # The kernel drops the mounts of a name before the name (vfs_unlink() in fs/namei.c).
+    return status.st_nlink == 0 or (status.st_dev, status.st_ino) != was
 
 
 def _named(paths: Iterable[str]) -> str:

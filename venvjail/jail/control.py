@@ -6,9 +6,11 @@ Peers are the user's own processes on the host; their messages are parsed strict
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import resource
 import select
 import socket
 from functools import partial
@@ -28,6 +30,13 @@ log = logging.getLogger("venvjail.jail.control")
 
 _BACKLOG = 128
 _HINT_SECONDS = 1.0
+_FULL_SECONDS = 0.1
+#: Descriptors that commands leave for what ends them: ``venvjail stop``, ``status``, the audit.
+_SPARE_DESCRIPTORS = 16
+_FULL = (
+    b"too many commands run in this jail for the limit of open files that it was started with; "
+    b"end some, or raise the limit (ulimit -Hn) and start the jail anew"
+)
 _NOT_TRUSTED = b"this jail can be used only from the container or PID namespace it was started in"
 
 
@@ -64,6 +73,10 @@ async def serve(jail: Jail, listener: socket.socket, scope: trio.CancelScope) ->
                 connection, _ = listener.accept()
             except BlockingIOError:
                 continue
+            except OSError as error:  # EMFILE, ENOMEM: who connected waits, others go on
+                log.warning("no connection is accepted for a moment: %s", error)
+                await trio.sleep(_FULL_SECONDS)
+                continue
             nursery.start_soon(_converse, jail, connection, scope)
 
 
@@ -84,15 +97,19 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
                     connection.send(protocol.pack(protocol.ERROR, [_NOT_TRUSTED]))
                     return
                 kind, fields = protocol.unpack(message)
-                if kind == protocol.JOIN and not joined:
-                    if await jail.is_outdated():
-                        log.info("ends for a jail with guards of now")
+                if kind in (protocol.JOIN, protocol.JOIN_NETWORK) and not joined:
+                    network = _network(jail, kind, fields)
+                    if await jail.is_outdated(network):
+                        log.info("ends for a jail of now")
                         scope.cancel()  # the peer starts the next jail
                         return
-                    joined = _join(jail, connection, fields)
+                    joined = _join(jail, connection, fields, network)
                     if joined:
                         jail.take_lease(pid, os.fsdecode(fields[2]))
                 elif kind == protocol.DONE:
+                    # Killed with init, whose end is in the same batch of events as this message:
+                    # whoever waits for that is to run first, and to say why.
+                    await trio.lowlevel.checkpoint()
                     jail.entries.sync()
                     lines = [*jail.take_unsaid(), *jail.alarms_of(pid), *await _hints(jail, fields)]
                     if jail.changes.is_quick:
@@ -113,6 +130,11 @@ async def _converse(jail: Jail, connection: socket.socket, scope: trio.CancelSco
                     raise protocol.ProtocolError(f"unexpected message {kind!r}")
         except (OSError, protocol.ProtocolError) as error:
             log.warning("a connection is dropped: %s", error)
+        except trio.Cancelled:
+            if joined and jail.reason:
+                with contextlib.suppress(OSError):
+                    connection.send(protocol.pack(protocol.OK, _notices([jail.reason])))
+            raise
         finally:
             if joined:
                 jail.end_lease(pid)
@@ -133,12 +155,26 @@ async def _hints(jail: Jail, fields: list[bytes]) -> list[str]:
     return [] if line is None else [line]
 
 
-def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
+def _network(jail: Jail, kind: bytes, fields: list[bytes]) -> str:
+    """The network mode that a JOIN is for; taken out of its fields."""
+    if kind == protocol.JOIN_NETWORK and fields:
+        return os.fsdecode(fields.pop(0))
+    return jail.prepared.usual_network
+
+
+def _join(jail: Jail, connection: socket.socket, fields: list[bytes], network: str) -> bool:
     """Answer a JOIN; whether the peer may join."""
     if len(fields) < 3:
         raise protocol.ProtocolError("a JOIN of fewer than three fields")
     home, _command, _directory, *names = fields
     facts = jail.prepared.facts
+    if network != jail.network:
+        line = (
+            f'the jail of {facts.paths.env} runs with network mode "{jail.network}", and this '
+            f'command is for "{network}"; stop it first: venvjail stop {facts.paths.env}'
+        )
+        connection.send(protocol.pack(protocol.ERROR, [os.fsencode(line)]))
+        return False
     wanted = os.fsdecode(home)
     if wanted.startswith("/") and os.path.isdir(wanted) and not _is_home(wanted, jail):
         line = (
@@ -146,6 +182,10 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
             f"now; stop it first: venvjail stop {facts.paths.env}"
         )
         connection.send(protocol.pack(protocol.ERROR, [os.fsencode(line)]))
+        return False
+    if _is_full(connection):
+        log.warning("a command is refused, too many run for the limit of open files")
+        connection.send(protocol.pack(protocol.ERROR, [_FULL]))
         return False
     jail.live.reload()  # what was edited just before this command holds for it
     decision = jail.live.environment.decide([os.fsdecode(name) for name in names])
@@ -168,11 +208,17 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes]) -> bool:
     answer += [
         protocol.ASSIGN + os.fsencode(f"{name}={value}") for name, value in decision.assign.items()
     ]
-    answer += _notices([*jail.take_unsaid(), *jail.live.notices()])
+    answer += _notices([*jail.take_unsaid(), *jail.notices()])
     if jail.live.config.jail.notice.value:
         answer += _notices(withheld.news(facts.paths, decision.withheld))
     socket.send_fds(connection, [protocol.pack(protocol.OK, answer)], descriptors)
     return True
+
+
+def _is_full(connection: socket.socket) -> bool:
+    """Whether few descriptors are left: a new one gets the lowest number that is free."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return connection.fileno() >= most - _SPARE_DESCRIPTORS
 
 
 def _notices(lines: list[str]) -> list[bytes]:
@@ -193,12 +239,13 @@ async def _status(jail: Jail) -> bytes:
             "supervisor": os.getpid(),
             "init": jail.init_pid,
             "entries": jail.leases,
-            "processes": await jail.count_processes(),
+            "processes": await jail.count_processes() or 0,
             "home": facts.home,
             "project": facts.project,
             "writable": facts.writable,
             "tmp": facts.tmp,
+            "network": jail.describe_network(),
             "linger": jail.live.config.jail.linger.value,
-            "notices": jail.live.notices(),
+            "notices": jail.notices(),
         }
     ).encode()

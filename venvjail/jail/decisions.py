@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import pickle
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from venvjail.config.model import Config
+from venvjail.config.model import Config, NetworkMode, Origin, Setting
 from venvjail.jail import policy
 from venvjail.jail.filestate import FileStates
 from venvjail.jail.guards import Guards
@@ -17,6 +17,9 @@ from venvjail.jail.plan import Facts, Plan, make_plan
 from venvjail.jail.walls import Walls
 from venvjail.layout import VenvPaths
 from venvjail.record import Record
+
+if TYPE_CHECKING:
+    from venvjail.jail.isolation import Isolation
 
 
 class Prepared(NamedTuple):
@@ -31,11 +34,25 @@ class Prepared(NamedTuple):
     guards: Guards
     walls: Walls
     placeholders: list[str]
+    isolation: Isolation | None
+    """None unless the jail's network is ``isolated``."""
+    asked_network: str
+    """What ``--network`` said, which is in ``config``; empty where it was not given."""
+    usual_network: str
+    """``[network] mode`` of the config files."""
 
     def plan(self) -> Plan:
         """The mounts of the jail."""
         allow = policy.proc_rules(self.config).allow
         return make_plan(self.facts, frozenset(os.fsdecode(name) for name in allow))
+
+
+def with_network(config: Config, mode: str) -> Config:
+    """``config`` with what ``--network`` said in place of its mode; as it is for an empty one."""
+    if not mode:
+        return config
+    setting = Setting(cast(NetworkMode, mode), Origin("--network"))
+    return config._replace(network=config.network._replace(mode=setting))
 
 
 def hand_over(prepared: Prepared) -> int:

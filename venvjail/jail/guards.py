@@ -97,7 +97,7 @@ def _launcher_of(env: str, tops: list[str]) -> set[str]:
     make parts of the project read-only.
     """
     try:
-        return Launcher.of(record.load(env)).paths_in(tops)
+        return Launcher.of(record.load(env, any_layout=True)).paths_in(tops)
     except UserError:
         return set()  # it does not start either
 

@@ -6,14 +6,16 @@ Paths are resolved here, on the host and before the jail exists; the builder the
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import logging
 import os
 import pwd
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from venvjail.atomic import open_directory
 from venvjail.config.model import Config, Item
 from venvjail.errors import ConfigError, JailError
 from venvjail.jail.elsewhere import mailbox, snapshots
@@ -22,6 +24,9 @@ from venvjail.jail.launcher import symlinks_on
 from venvjail.jail.plan import Facts, within
 from venvjail.layout import VenvPaths
 from venvjail.record import Record
+
+if TYPE_CHECKING:
+    from venvjail.jail.resolver import Resolver
 
 _RESOLV_CONF = "/etc/resolv.conf"
 
@@ -41,6 +46,7 @@ def gather(
 ) -> Facts:
     """All facts for the plan; JailError where the host is not as a jail needs it."""
     place = project(config, home)
+    name_servers = _name_servers() if config.network.mode.value == "isolated" else None
     if os.path.realpath(record.base_prefix) == home:
         raise JailError(f"the Python interpreter's prefix {record.base_prefix} is your home itself")
     aliases, others = tuple(_aliases(home)), tuple(_other_homes(home))
@@ -61,9 +67,10 @@ def gather(
         hide=tuple(os.path.realpath(item.value) for item in config.filesystem.hide),
         writable=tuple(_writable(config, home)),
         sockets=tuple(_sockets(covered)),
-        run=tuple(_run_allowed(config)),
+        run=tuple(_run_allowed(config, name_servers)),
         devices=tuple(_devices(config)),
         temporaries=tuple(path for path in ("/tmp", "/var/tmp") if _is_real_directory(path)),
+        resolver=name_servers,
         files=files,
     )
 
@@ -130,6 +137,25 @@ def project(config: Config, home: str) -> str | None:
     return path
 
 
+def ensure_store(paths: VenvPaths) -> None:
+    """Make ``venv/home`` where it is missing; JailError where something else has its place.
+
+    The user may have removed it.  That takes away the mount which covers the name in a running
+    jail, so what is there now may be the jail's: a symlink to ``~/.ssh``, for example.
+    """
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(paths.store, 0o700)
+        fd = open_directory(paths.store)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise JailError(
+                f"{paths.store} is not a directory; move it away, and the next start makes it anew"
+            ) from None
+        raise JailError(f"cannot use {paths.store}: {error.strerror}") from None
+    os.close(fd)
+
+
 def private_tmp(paths: VenvPaths) -> str:
     """The venv's ``/tmp/dirjail-XXXXXX``: the one it has if that is still ours, else a new one.
 
@@ -149,9 +175,13 @@ def private_tmp(paths: VenvPaths) -> str:
     import tempfile
 
     tmp = tempfile.mkdtemp(prefix="dirjail-", dir="/tmp")
-    if os.path.islink(paths.tmp_link):
-        os.unlink(paths.tmp_link)
-    os.symlink(tmp, paths.tmp_link)
+    try:
+        if os.path.islink(paths.tmp_link):
+            os.unlink(paths.tmp_link)
+        os.symlink(tmp, paths.tmp_link)
+    except OSError:  # a full disk: each attempt to start would leave one behind
+        os.rmdir(tmp)
+        raise
     return os.path.realpath(tmp)
 
 
@@ -183,15 +213,21 @@ def _settled(item: Item, path: str) -> str:
     return real
 
 
-def _run_allowed(config: Config) -> Iterator[str]:
+def _run_allowed(config: Config, name_servers: Resolver | None) -> Iterator[str]:
     wanted = [item.value for item in config.run.allow]
     wanted.append(os.path.realpath(_RESOLV_CONF))
-    seen: set[str] = set()
+    seen: set[str] = {name_servers.path} if name_servers is not None else set()
     for path in wanted:
         real = os.path.realpath(path)
         if within(real, "/run") and os.path.exists(real) and real not in seen:
             seen.add(real)
             yield real
+
+
+def _name_servers() -> Resolver | None:
+    from venvjail.jail import isolation, resolver  # most jails do without
+
+    return resolver.find(isolation.shut())
 
 
 def _devices(config: Config) -> Iterator[str]:

@@ -16,7 +16,8 @@ from setproctitle import setproctitle
 
 from venvjail import syscalls
 from venvjail.jail import landlock
-from venvjail.jail.channel import ADOPTED, COUNT, JAIL_READY
+from venvjail.jail.channel import ADOPTED, COUNT, JAIL_READY, LOST
+from venvjail.jail.mounttable import MountTable
 
 
 def run(
@@ -43,6 +44,7 @@ def run(
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     # The kernel keeps from PID 1 what it has no handler for, but Python has one for this.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    mounts = MountTable()
     descriptors = namespaces if ruleset is None else [*namespaces, ruleset]
     if ruleset is not None:
         syscalls.landlock_restrict_self(ruleset, landlock.restrict_flags())
@@ -51,19 +53,23 @@ def run(
     socket.send_fds(channel, [JAIL_READY], descriptors)
     for fd in descriptors:
         os.close(fd)
-    _loop(channel, wakeup_read)
+    _loop(channel, wakeup_read, mounts)
     os._exit(0)
 
 
-def _loop(channel: socket.socket, wakeup: int) -> None:
+def _loop(channel: socket.socket, wakeup: int, mounts: MountTable) -> None:
     poll = select.poll()
     poll.register(channel, select.POLLIN)
     poll.register(wakeup, select.POLLIN)
+    poll.register(mounts, select.POLLPRI)
     while True:
         for fd, _events in poll.poll():
             if fd == wakeup:
                 os.read(wakeup, 4096)
                 _reap()
+            elif fd == mounts.fileno():
+                for point in mounts.lost():
+                    channel.send(LOST + point)
             elif not _answer(channel):
                 return
 

@@ -21,7 +21,7 @@ from venvjail.config.environment import EnvironmentRules
 from venvjail.config.model import Config
 from venvjail.errors import UserError
 from venvjail.jail import grafts, policy
-from venvjail.jail.decisions import Prepared
+from venvjail.jail.decisions import Prepared, with_network
 from venvjail.jail.filestate import states
 
 log = logging.getLogger("venvjail.jail.live")
@@ -75,7 +75,7 @@ class LivePolicy:
         from venvjail.jail.differences import changed_keys
 
         try:
-            config = configfile.load(*self._files)
+            config = with_network(configfile.load(*self._files), self._prepared.asked_network)
         except UserError as error:
             self.problem = str(error)
             log.error("%s: the former config stays in force", error)
@@ -99,8 +99,15 @@ class LivePolicy:
         log.info("the config files were read again")
 
     async def watch(self) -> None:
-        """Reload whenever one of the files changes, is replaced, comes or goes."""
-        fd = syscalls.watch_names(self._prepared.paths.state)
+        """Reload whenever one of the files changes, is replaced, comes or goes.
+
+        Where the kernel has no more watches for this user, at the start of each command only.
+        """
+        try:
+            fd = syscalls.watch_names(self._prepared.paths.state)
+        except OSError as error:
+            log.warning("the config files are not watched for changes: %s", error)
+            return
         try:
             self.reload()
             while True:

@@ -14,6 +14,7 @@ from venvjail.jail.explanation import FUSE, HIDDEN, NATIVE, READ_ONLY, WRITABLE,
 from venvjail.jail.plan import (
     STANDARD_DEVICES,
     Bind,
+    Cover,
     Directory,
     Facts,
     File,
@@ -90,6 +91,8 @@ class Mounts:
                 return self._own(path, target)
             case Proc():
                 return self._proc(path)
+            case Cover(target=target):
+                return self._read_only(path, self._why(target))
             case File() | Directory() | Symlink() | View():
                 return self._read_only(path, "made for the jail")
             case _:
@@ -198,6 +201,9 @@ def _reasons(config: Config, facts: Facts) -> list[tuple[str, str]]:
     ]
     found += [(path, _guard_reason(config, facts, path)) for path in facts.guards]
     found += [(path, "the state of another venv") for path in facts.other_states]
+    if facts.resolver is not None:
+        reason = f"[network] mode{written(config.network.mode.origin)}: pasta passes questions on"
+        found.append((facts.resolver.path, reason))
     found += [
         (paths.state, "venvjail's own state and config of this venv"),
         (paths.store, "the jail sees this as its home, and not here"),

@@ -10,10 +10,13 @@ host and in the jail unless a step has a separate source.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from venvjail.jail.grafts import Graft
 from venvjail.layout import JAIL_FILES, VenvPaths
+
+if TYPE_CHECKING:
+    from venvjail.jail.resolver import Resolver
 
 
 class Root(NamedTuple):
@@ -96,6 +99,13 @@ class File(NamedTuple):
     content: bytes
 
 
+class Cover(NamedTuple):
+    """A read-only file of this content over the file at ``target``."""
+
+    target: str
+    content: bytes
+
+
 class Symlink(NamedTuple):
     """A symlink on one of our tmpfs."""
 
@@ -121,6 +131,7 @@ Step = (
     | Proc
     | Directory
     | File
+    | Cover
     | Symlink
     | Seal
 )
@@ -167,6 +178,8 @@ class Facts(NamedTuple):
     devices: tuple[str, ...] = ()
     """Device nodes, and directories of them, to show besides the standard ones."""
     temporaries: tuple[str, ...] = ("/tmp", "/var/tmp")
+    resolver: Resolver | None = None
+    """What ``/etc/resolv.conf`` is in the jail, where that is not the host's."""
     files: Mapping[str, bytes] = _NO_FILES
     """Files for ``/run/venvjail``, by relative path."""
 
@@ -207,6 +220,7 @@ def make_plan(facts: Facts, proc_allow: frozenset[str]) -> Plan:
         *(Bind(path, path, writable=True) for path in facts.writable),
         *_project(facts),
         *(Hide(socket) for socket in facts.sockets),
+        *_resolver(facts),
     ]
     homes = (facts.home, *facts.home_aliases)
 
@@ -245,6 +259,11 @@ def _run(facts: Facts) -> Iterator[Step]:
         yield File(f"{JAIL_FILES}/{name}", content)
     for path in facts.run:
         yield Bind(path, path)
+
+
+def _resolver(facts: Facts) -> Iterator[Step]:
+    if facts.resolver is not None:
+        yield Cover(facts.resolver.path, facts.resolver.content)
 
 
 def _project(facts: Facts) -> Iterator[Step]:

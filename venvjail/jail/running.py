@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import socket
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -19,6 +22,11 @@ from venvjail.jail.plan import within
 from venvjail.jail.programs import Programs
 from venvjail.jail.sensitivity import Sensitivity
 from venvjail.jail.witness import Witness
+
+if TYPE_CHECKING:
+    from venvjail.jail.pasta import Pasta
+
+log = logging.getLogger("venvjail.jail.running")
 
 _COUNT_SECONDS = 5.0
 
@@ -36,6 +44,10 @@ class Jail:
     unsaid: list[str]
     """Lines for the user that wait for a command, on whose terminal to say them."""
     live: LivePolicy = field(init=False)
+    pasta: Pasta | None = None
+    """The way out of an isolated jail's network."""
+    is_cut_off: bool = False
+    """Whether an isolated jail has lost that way, or never had it."""
     init_pid: int = 0
     namespaces: list[int] = field(default_factory=list)
     ruleset: int | None = None
@@ -43,6 +55,8 @@ class Jail:
     leases: list[int] = field(default_factory=list)
     """The pids on the host of the entries whose commands run."""
     was_joined: bool = False
+    reason: str = ""
+    """Why it ends, where that is to be told to the commands that end with it."""
     changed: trio.Event = field(default_factory=trio.Event)
     """Set, and replaced, when ``leases`` changes."""
     asking: trio.Lock = field(default_factory=trio.Lock)
@@ -53,7 +67,9 @@ class Jail:
     """From the task that reads what init says to the one that has asked."""
 
     @classmethod
-    def of(cls, prepared: Prepared, channel: socket.socket, witness: Witness) -> Jail:
+    def of(
+        cls, prepared: Prepared, channel: socket.socket, witness: Witness, pasta: Pasta | None
+    ) -> Jail:
         """A jail that is about to be built; it is not ``live`` yet."""
         alarms = Alarms(prepared.paths.env)
         recorder = Recorder(
@@ -71,6 +87,7 @@ class Jail:
             binwatch.Entries(prepared.paths, prepared.record),
             Changes(prepared),
             load_unsaid(prepared.paths),
+            pasta=pasta,
         )
 
     def take_lease(self, entry: int, directory: str) -> None:
@@ -98,30 +115,86 @@ class Jail:
         self.changed.set()
         self.changed = trio.Event()
 
+    def notices(self) -> list[str]:
+        """What whoever uses the jail has to know at present: one line each."""
+        problem = self.recorder.problem
+        if problem is None:
+            return self.live.notices()
+        line = f"what the jail refuses is not logged: {self.prepared.paths.audit}: {problem}"
+        return [*self.live.notices(), line]
+
+    def ends_for(self, reason: str) -> None:
+        """Tell the commands that end with the jail why; where none runs, the next one."""
+        self.reason = reason
+        if not self.leases:
+            self.unsaid.append(reason)
+
     def take_unsaid(self) -> list[str]:
         """The lines to say now; the guards are looked at before."""
         lines = [*self.unsaid, *self.changes.replaced()]
         self.unsaid = []
         return lines
 
-    async def is_outdated(self) -> bool:
-        """Whether nothing runs in the jail, and a new one would guard more than it does."""
+    @property
+    def network(self) -> str:
+        """The mode of the jail's network."""
+        return self.prepared.config.network.mode.value
+
+    @property
+    def stale(self) -> bool:
+        """Whether a new jail would have more guards, or a network that works."""
+        return self.changes.stale or self.is_cut_off
+
+    async def is_outdated(self, network: str) -> bool:
+        """Whether nothing runs in the jail, and a command for ``network`` needs a new one."""
         lines = self.changes.replaced()
-        if not self.changes.stale:
+        # The first command is the one that the jail was started for: it has what there is now.
+        past = self.was_joined and (self.is_cut_off or network != self.network)
+        if not (self.changes.stale or past):
             return False
         processes = await self.count_processes()
-        if not (self.leases or processes):
+        if not self.leases and processes == 0:
             return True  # nothing was there to write to what was replaced: nothing to say
         self.unsaid += lines
         return False
 
-    async def count_processes(self) -> int:
-        """Processes in the jail besides init; asked of init, 0 where that has ended."""
+    def cut_off(self, reason: str) -> None:
+        """The jail is isolated and has no way out from now on."""
+        self.is_cut_off = True
+        log.warning("no way out of the jail: %s", reason)
+        self.unsaid.append(
+            f"{reason}: the jail has no network but its own loopback until it is started anew: "
+            f"venvjail stop {self.prepared.paths.env}"
+        )
+        self._leases_changed()  # it stays for a shorter time now
+
+    def describe_network(self) -> str:
+        """One line for ``venvjail status``."""
+        if self.pasta is None:
+            return self.network
+        if self.is_cut_off:
+            return f"{self.network}, cut off"
+        published = [
+            f"{item.address}:{item.host} leads to {item.jail}"
+            for item in self.prepared.config.network.publish
+        ]
+        return ", ".join([f"{self.network} (pasta, pid {self.pasta.pid})", *published])
+
+    async def count_processes(self) -> int | None:
+        """Processes in the jail besides init; asked of init, 0 where that has ended.
+
+        None where it does not answer, which a machine under load may be the reason of: nobody is
+        to take such a jail for empty.
+        """
         async with self.asking:
+            with contextlib.suppress(trio.WouldBlock):  # an answer that came too late
+                self.answers[1].receive_nowait()
             try:
                 self.channel.send(COUNT)
+            except BlockingIOError:
+                return None
             except OSError:
                 return 0
             with trio.move_on_after(_COUNT_SECONDS):
                 return await self.answers[1].receive()
-        return 0
+        return None

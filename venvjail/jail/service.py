@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import socket
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -24,9 +25,11 @@ from venvjail.jail import control, landlock, logs, placeholders, policy
 from venvjail.jail.changes import save_unsaid
 from venvjail.jail.channel import (
     ADOPTED,
+    CONNECTED,
     FAILED,
     INIT_PID,
     JAIL_READY,
+    LOST,
     PREPARED,
     VIEW_MOUNTED,
     namespaces,
@@ -36,6 +39,9 @@ from venvjail.jail.live import LivePolicy
 from venvjail.jail.running import Jail
 from venvjail.jail.witness import Witness
 from venvjail.layout import VenvPaths
+
+if TYPE_CHECKING:
+    from venvjail.jail.pasta import Pasta
 
 log = logging.getLogger("venvjail.jail.service")
 
@@ -61,15 +67,20 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
 
     Why it cannot be built goes to the pipe ``ready``.
     """
-    logs.to_stderr()
+    logs.to_stderr(paths.run + "/log")
     raise_descriptor_limit()
     held: list[str] = []
+    pasta: Pasta | None = None
     try:
         prepared = _await_decisions(channel)
         held = prepared.placeholders
+        if prepared.isolation is not None:
+            from venvjail.jail.pasta import Pasta  # most jails do without
+
+            pasta = Pasta(prepared.isolation.command)
         witness = Witness()
         landlock.confine(landlock.supervisor_grants(paths, held))
-        jail = Jail.of(prepared, channel, witness)
+        jail = Jail.of(prepared, channel, witness, pasta)
         trio.run(_main, jail, builder_pid, lock, ready)
     except UserError as error:
         _say_failed(ready, str(error), error.exit_status)
@@ -81,6 +92,8 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
         return 1
     finally:
         _end_builder(builder_pid)
+        if pasta is not None:
+            pasta.end()
         placeholders.release(held)
     return 0
 
@@ -110,6 +123,15 @@ def _await_decisions(channel: socket.socket) -> Prepared:
     if message != PREPARED:
         raise _failure(message)
     return take_over(descriptors[0])
+
+
+def _reported(channel: socket.socket) -> NotBuiltError | None:
+    """The failure that the builder or init has reported, if any has."""
+    try:
+        message = channel.recv(_MESSAGE)
+    except OSError:
+        return None
+    return _failure(message) if message[:1] == FAILED else None
 
 
 def _failure(message: bytes) -> NotBuiltError:
@@ -174,6 +196,10 @@ async def _build(
                 nursery.start_soon(_serve_view, operations, mount)
             elif kind == INIT_PID:
                 jail.init_pid = int(message[1:])
+                failure = await _connect(jail, nursery)
+                if failure is not None:
+                    # Where init has failed, pasta had no network to connect.
+                    return _reported(jail.channel) or failure
             elif kind == JAIL_READY:
                 jail.namespaces = descriptors[:own]
                 jail.ruleset = next(iter(descriptors[own:]), None)
@@ -185,6 +211,31 @@ async def _build(
     os.waitpid(builder_pid, 0)
     jail.channel.send(ADOPTED)
     return None
+
+
+async def _connect(jail: Jail, nursery: trio.Nursery) -> NotBuiltError | None:
+    """Give the network of an isolated jail its way out; why that is impossible, if it is."""
+    isolation = jail.prepared.isolation
+    if isolation is None or jail.pasta is None:
+        return None
+    failed = await jail.pasta.start(jail.init_pid)
+    if failed is None:
+        nursery.start_soon(_notice_the_end, jail, jail.pasta)
+    elif isolation.has_way_out:
+        return NotBuiltError(
+            f"pasta cannot connect the jail's network: {failed}; what it needs is in: venvjail "
+            'doctor; or use network.mode "none" or "host" (nothing was run)'
+        )
+    else:
+        # pasta needs a route to copy, before 2024_11.  A laptop under way runs its programs too.
+        jail.cut_off("this machine is on no network")
+    jail.channel.send(CONNECTED)
+    return None
+
+
+async def _notice_the_end(jail: Jail, pasta: Pasta) -> None:
+    await pasta.watch()
+    jail.cut_off("pasta has ended")
 
 
 async def _serve_view(operations: Operations, mount: str) -> None:
@@ -210,9 +261,18 @@ async def _cancel_when_init_ends(jail: Jail, scope: trio.CancelScope) -> None:
             message = jail.channel.recv(_MESSAGE)
             if not message:
                 break
+            if message[:1] == LOST:
+                reason = jail.changes.laid_open(os.fsdecode(message[1:]))
+                if reason is not None:
+                    log.error("%s", reason)
+                    jail.ends_for(reason)
+                    scope.cancel()
+                    return
+                continue
             with contextlib.suppress(trio.WouldBlock):  # nobody waits for it any more
                 jail.answers[0].send_nowait(int(message))
     log.warning("init has ended, and with it the jail")
+    jail.ends_for(f"the init of the jail of {jail.prepared.paths.env} was killed, and all with it")
     scope.cancel()
 
 
@@ -224,14 +284,14 @@ async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.Can
         if not jail.changes.is_quick:
             jail.unsaid += await trio.to_thread.run_sync(jail.changes.appeared)
         linger = jail.live.config.jail.linger.value
-        if jail.changes.stale:
+        if jail.stale:
             linger = min(linger, _STALE_SECONDS)
         if not jail.was_joined:
             linger = max(linger, _FIRST_SECONDS)
         with trio.move_on_after(linger):
             await jail.changed.wait()
             continue
-        if not jail.leases and not await jail.count_processes() and _may_end(jail, listener):
+        if not jail.leases and await jail.count_processes() == 0 and _may_end(jail, listener):
             scope.cancel()
             return
 
@@ -242,7 +302,12 @@ def _may_end(jail: Jail, listener: socket.socket) -> bool:
     The lock is kept until this process has ended, so that a command that comes now waits and then
     starts a jail of its own.
     """
-    lock = os.open(jail.prepared.paths.run + "/lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        lock = os.open(
+            jail.prepared.paths.run + "/lock", os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        )
+    except OSError:
+        return True  # the venv was deleted, or its disk is gone: no command gets here any more
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not jail.leases and not control.connection_waits(listener):

@@ -52,6 +52,7 @@ class Sight:
         config = configfile.load(policy.user_config(home), paths.config)
         guarded = guards.find(host.writable_trees(config, home), paths.env, config)
         tmp = _tmp(paths)
+        host.ensure_store(paths)
         facts = host.gather(paths, config, record, home, guarded=guarded, tmp=tmp, files={})
         return cls(config, facts, record)
 

@@ -22,35 +22,52 @@ else:
     import _signal
 
 
-def main(venv: str, lock: int, ready: int) -> None:
+def main(venv: str, lock: int, ready: int, network: str) -> None:
     """Serve the jail of ``venv`` until it ends.
 
     ``lock`` is the held start lock, ``ready`` a pipe to whoever started us: ``R`` goes there when
     commands can join, ``E``, an exit status of three digits and one line when they cannot.
+    ``network`` is the mode of ``--network``, or empty.
     """
     os.set_inheritable(lock, False)
     os.set_inheritable(ready, False)
     # Imports make objects that stay: to look for garbage among them is a tenth of their time.
     gc.disable()
     paths = VenvPaths(venv)
-    channel, builder_pid = _fork_builder(paths, (lock, ready))
+    channel, builder_pid = _fork_builder(paths, (lock, ready), network)
     import socket
 
-    from setproctitle import setproctitle
+    try:
+        from setproctitle import setproctitle
 
-    from venvjail.titles import supervisor_title
+        from venvjail.titles import supervisor_title
 
-    setproctitle(supervisor_title(venv))
-    from venvjail.jail import deferred
+        setproctitle(supervisor_title(venv))
+        from venvjail.jail import deferred
 
-    deferred.defer(deferred.UNUSED)
-    from venvjail.jail import service
-
+        deferred.defer(deferred.UNUSED)
+        from venvjail.jail import service
+    except ImportError as error:
+        _say_missing(ready, error)
+        raise
     gc.enable()
-    sys.exit(service.run(paths, socket.socket(fileno=channel), builder_pid, lock, ready))
+    status = service.run(paths, socket.socket(fileno=channel), builder_pid, lock, ready)
+    # A thread that waits for a network file system which hangs keeps the process, maybe for long,
+    # but not the start lock and what else it has open: the next jail can start.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    sys.exit(status)
 
 
-def _fork_builder(paths: VenvPaths, ours: tuple[int, ...]) -> tuple[int, int]:
+def _say_missing(ready: int, error: ImportError) -> None:
+    """A module of ours cannot be imported, or libfuse is gone since pyfuse3 was built for it."""
+    from venvjail.doctor.remedies import for_import, this_distribution
+    from venvjail.errors import EXIT_NO_JAIL
+
+    line = f"E{EXIT_NO_JAIL}{for_import(error, this_distribution())}"
+    os.write(ready, line.encode("utf-8", "surrogateescape"))
+
+
+def _fork_builder(paths: VenvPaths, ours: tuple[int, ...], network: str) -> tuple[int, int]:
     """The descriptor of the socket to the builder (later to init) and the builder's pid."""
     pair = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     channel, theirs = (end.detach() for end in pair)
@@ -66,6 +83,6 @@ def _fork_builder(paths: VenvPaths, ours: tuple[int, ...]) -> tuple[int, int]:
         from venvjail.jail import builder
 
         gc.enable()
-        builder.run(socket.socket(fileno=theirs), paths)
+        builder.run(socket.socket(fileno=theirs), paths, network)
     os.close(theirs)
     return channel, pid

@@ -65,7 +65,7 @@ def start(work: Callable[[int], None], number: int) -> int:
 
 def finish(pid: int) -> str:
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return "ok" if status == 0 else f"status {status}"
+    return {0: "ok", -signal.SIGKILL: "killed"}.get(status, f"status {status}")
 
 
 def answer(name: str, outcome: object) -> None:

@@ -1,0 +1,89 @@
+"""Which branches the tests took: a table, from the records that `measured` has left.
+
+Usage: coverage_report.py RECORDS TREE MINIMUM      (percent of the branches of fusefs)
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from coverage import Coverage, CoverageData
+
+_EXCLUDED = [r"if TYPE_CHECKING:", r"@abstractmethod", r"# pragma: no cover"]
+
+
+def records(path: str) -> Iterator[bytes]:
+    """The records; the last may be cut off."""
+    with open(path, "rb") as file:
+        while len(size := file.read(8)) == 8:
+            record = file.read(int.from_bytes(size, "big"))
+            yield record
+
+
+def main(path: str, tree: str, minimum: float) -> int:
+    """Print the table; 1 when fusefs is below the minimum."""
+    with tempfile.TemporaryDirectory() as directory:
+        data = CoverageData(os.path.join(directory, "coverage"))
+        count = 0
+        for record in records(path):
+            one = CoverageData(no_disk=True)
+            one.loads(record)
+            data.update(one)
+            count += 1
+        measured = Coverage(
+            data_file=data.data_filename(),
+            branch=True,
+            config_file=False,
+            include=[f"{tree}/fusefs/*", f"{tree}/venvjail/*"],
+        )
+        for pattern in _EXCLUDED:
+            measured.exclude(pattern)
+        measured.load()
+        output = os.path.join(directory, "json")
+        sys.stdout, real = io.StringIO(), sys.stdout
+        try:
+            measured.json_report(outfile=output)
+        finally:
+            sys.stdout = real
+        with open(output, encoding="utf-8") as file:
+            files = json.load(file)["files"]
+    print(f"{count} processes told what they did")
+    return _table(files, tree, minimum)
+
+
+def _table(files: dict[str, Any], tree: str, minimum: float) -> int:
+    totals: dict[str, list[int]] = {}
+    print(f"{'':40} {'lines':>13} {'branches':>13}  missing")
+    for path, found in sorted(files.items()):
+        name = os.path.relpath(os.path.join(tree, path), tree)
+        summary = found["summary"]
+        numbers = [
+            summary["covered_lines"],
+            summary["num_statements"],
+            summary["covered_branches"],
+            summary["num_branches"],
+        ]
+        package = name.split("/")[0]
+        totals[package] = [
+            a + b for a, b in zip(totals.get(package, [0] * 4), numbers, strict=True)
+        ]
+        missing = " ".join(f"{a}->{b}" for a, b in found["missing_branches"])
+        print(f"{name:40} {_share(*numbers[:2]):>13} {_share(*numbers[2:]):>13}  {missing}")
+    for package, numbers in totals.items():
+        print(f"{package:40} {_share(*numbers[:2]):>13} {_share(*numbers[2:]):>13}")
+    covered, every = totals["fusefs"][2:]
+    return int(100 * covered < minimum * every)
+
+
+def _share(covered: int, every: int) -> str:
+    return f"{covered}/{every} {100 * covered / every if every else 100:.1f}%"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], os.path.realpath(sys.argv[2]), float(sys.argv[3])))

@@ -1,0 +1,109 @@
+"""An isolated jail and the servers of the host it runs on."""
+
+import ast
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.jail import JailedVenv
+from tests.support.live import user_config
+from tests.support.requirements import require
+from tests.support.world import (
+    CONNECT,
+    FURTHER,
+    METADATA,
+    OUTSIDE,
+    OWN,
+    PORT,
+    World,
+    WorldsHome,
+    answers,
+    world,
+)
+from venvjail.jail import isolation
+
+#: The ways to a program's own host.
+HOST = ("127.0.0.1", "127.0.0.53", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", *OWN, FURTHER)
+
+#: Removes each unreachable route, and says how that ended; netlink(7).
+UNDO = """
+import errno, socket, struct, sys
+ends = {}
+for address in sys.argv[1:]:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    raw = socket.inet_pton(family, address)
+    body = struct.pack("=BBBBBBBBI", family, 8 * len(raw), 0, 0, 254, 0, 255, 0, 0)
+    body += struct.pack("=HH", 4 + len(raw), 1) + raw
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as kernel:
+        kernel.send(struct.pack("=IHHII", 16 + len(body), 25, 5, 1, 0) + body)
+        code = -struct.unpack_from("=i", kernel.recv(4096), 16)[0]
+    ends[address] = errno.errorcode.get(code, "done")
+print(ends)
+"""
+
+#: Shuts the addresses as a jail's init does, in namespaces of its own, before UNDO.
+SHUT = "from venvjail.jail import isolated\nimport sys\nisolated.shut(sys.argv[1:])\n"
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[World]:
+    require(isolation.pasta() is not None, "pasta is not installed")
+    require(os.access("/dev/net/tun", os.R_OK | os.W_OK), "/dev/net/tun is missing or shut")
+    with world() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def jail(place: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JailedVenv]:
+    directory = tmp_path_factory.mktemp("shared")
+    home = WorldsHome(directory / "home", directory / "run", place)
+    user_config(home, '[network]\nmode = "isolated"\n')
+    with JailedVenv(home) as venv:
+        yield venv
+
+
+def link_local(home: WorldsHome) -> str:
+    """The address with its interface, ``fe80::…%out0``."""
+    program = (
+        "from venvjail.jail import netlink\n"
+        "print(next(a for a in netlink.addresses() if a.startswith('fe80:')))"
+    )
+    return home.check([sys.executable, "-c", program]).strip() + "%out0"
+
+
+def test_no_address_of_the_host_leads_to_it(jail: JailedVenv, place: World) -> None:
+    """Nor does the gateway's, where pasta puts the host's loopback if it is let."""
+    assert isinstance(jail.home, WorldsHome)
+    words = [str(PORT), *HOST, METADATA, link_local(jail.home), *OUTSIDE]
+    with place.listening("host"):
+        control = answers(jail.home.check([sys.executable, "-c", CONNECT, *words]))
+        # The duplicate address detection of the link-local one may not be over.
+        assert {end for address, end in control.items() if "%" not in address} == {"host"}
+        inside = answers(jail.python(CONNECT, *words))
+    assert {address: inside.pop(address) for address in OUTSIDE} == dict.fromkeys(OUTSIDE, "host")
+    assert set(inside.values()) == {"ConnectionRefusedError", "OSError"}, inside
+
+
+def test_the_gateways_address_is_not_the_hosts_loopback(jail: JailedVenv, place: World) -> None:
+    with place.listening("host"):
+        program = CONNECT.replace("settimeout(3)", "settimeout(1)")
+        words = [str(PORT), "10.77.0.1", "fd77::1"]
+        assert "host" not in answers(jail.python(program, *words)).values()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_is_shut_cannot_be_opened(jail: JailedVenv, nested: bool) -> None:
+    addresses = [FURTHER, METADATA, "fd00:ec2::254"]
+    own = ["unshare", "--user", "--map-root-user", "--net"]
+    control = jail.home.check([*own, sys.executable, "-c", SHUT + UNDO, *addresses])
+    assert set(ast.literal_eval(control).values()) == {"done"}
+    text = '[network]\nmode = "isolated"\n'
+    if nested:
+        text += "[jail]\nuser_namespaces = true\n"
+    jail.stop()
+    user_config(jail.home, text)
+    before = ["unshare", "--user", "--map-root-user"] if nested else []
+    inside = jail.check([*before, "python", "-c", UNDO, *addresses])
+    assert set(ast.literal_eval(inside).values()) == {"EPERM"}

@@ -1,0 +1,21 @@
+"""What a jail takes of the machine stays the same, however much is run in it."""
+
+from tests.support.crowds import MEBIBYTE, run_commands, walk
+from tests.support.jail import JailedVenv
+
+
+def test_a_hundred_commands_leave_nothing(own_jail: JailedVenv) -> None:
+    first, last = run_commands(own_jail, 100)
+    assert last.descriptors <= first.descriptors
+    assert last.threads <= first.threads
+    assert (last.processes, last.zombies) == (0, 0)
+    assert (last.files, last.tmp) == (first.files, first.tmp)
+    assert last.memory < first.memory + 2 * MEBIBYTE
+    assert last.bytes < first.bytes + MEBIBYTE
+
+
+def test_a_walk_takes_no_descriptors(own_jail: JailedVenv) -> None:
+    own_jail.python("pass")
+    first, second = walk(own_jail, directories=20, files=100, times=2)
+    assert second.descriptors <= first.descriptors
+    assert second.memory < first.memory + 2 * MEBIBYTE
