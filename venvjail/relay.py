@@ -112,6 +112,7 @@ class Relay:
         """Give the terminal back; with ``returns_typed``, what was typed and not read as well."""
         lost = False
         if self._status is not None and self._terminal.is_attached:
+            self._terminal.begin_return()
             while more := self._read_typed():  # the rest of it, lest it comes first
                 self._typed += more
             typed = self._unread() + self._typed

@@ -184,18 +184,22 @@ class Terminal:
         self._lock(fcntl.LOCK_UN)
         self._saved = self._current = None
 
+    def begin_return(self) -> None:
+        """Take lines again, of what is typed from now on; keys have no effect yet, and no echo."""
+        if self._saved is not None and self.is_ours():
+            modes = [*self._saved]
+            modes[INPUT] &= ~_INPUT_FOLLOWED
+            modes[LOCAL] &= ~(_LOCAL_FOLLOWED | termios.ECHO | termios.ECHONL | termios.IEXTEN)
+            self._set(modes)
+
     def push_back(self, typed: bytes) -> bool:
-        """Type for the user, at the attached terminal, without effect or echo of keys.
+        """Type for the user, after ``begin_return``.
 
         By TIOCSTI, tty_ioctl(4).  False where the kernel refuses it (``dev.tty.legacy_tiocsti``,
         since Linux 6.2): there is no other way.
         """
-        if self._saved is None or self._current is None or not self.is_ours():
+        if self._saved is None or not self.is_ours():
             return False
-        modes = [*self._current]
-        modes[INPUT] &= ~_INPUT_FOLLOWED
-        modes[LOCAL] &= ~_LOCAL_FOLLOWED
-        self._set(modes)
         if self._saved[INPUT] & termios.ICRNL:
             typed = typed.replace(b"\r", b"\n")  # as it would be, had it been typed a moment later
         for byte in typed:

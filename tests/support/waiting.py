@@ -1,6 +1,7 @@
 """Wait for what another process does: by looking again, never by sleeping on luck."""
 
 import fcntl
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,10 +24,13 @@ def eventually(condition: Callable[[], Result], what: str, *, seconds: float = 1
 def is_locked(path: Path) -> bool:
     """Whether somebody holds an exclusive flock(2) of ``path``; False where there is no file."""
     try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fd = os.open(path, os.O_WRONLY)  # nobody reads a jail's start lock
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except FileNotFoundError:
-        pass
+    finally:
+        os.close(fd)
     return False
