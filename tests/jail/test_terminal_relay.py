@@ -84,11 +84,13 @@ def test_two_of_a_job_read_one_after_the_other(
     (project / "ask.py").write_text("print('read', input())", encoding="utf-8")
     code = (
         "import subprocess, sys\n"
+        "print('be' + 'gun', flush=True)\n"  # what is typed sooner the shell may still get
         "both = [subprocess.Popen([sys.argv[1], 'ask.py']) for _ in range(2)]\n"
         "print(*(one.wait() for one in both))\n"
     )
     (project / "both.py").write_text(code, encoding="utf-8")
     terminal.type(f"/usr/bin/python3 both.py {python}")
+    terminal.expect("begun\r\n")
     terminal.type("line")
     terminal.expect("read line\r\n")
     terminal.type("line")
