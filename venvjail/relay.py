@@ -127,7 +127,10 @@ class Relay:
         if not self._has_typed:
             return b""
         self._tell(session.UNREAD, 0)
-        return self._link.recv(_LAST)[1:]
+        try:
+            return self._link.recv(_LAST)[1:]
+        except OSError:
+            return b""  # it was killed
 
     # What there is to do
 
