@@ -33,6 +33,7 @@ class Answer:
         "namespaces",
         "notices",
         "processes",
+        "relays",
         "ruleset",
         "withhold",
     )
@@ -44,6 +45,7 @@ class Answer:
         self.ruleset: tuple[int, int] | None = None
         self.filter = b""
         self.processes: int | None = None
+        self.relays = False
         self.withhold: list[bytes] = []
         self.assign: dict[bytes, bytes] = {}
         self.notices: list[bytes] = []
@@ -64,6 +66,8 @@ class Answer:
             self.filter = value
         elif kind == protocol.PROCESSES:
             self.processes = int(value)
+        elif kind == protocol.RELAY:
+            self.relays = True
         elif kind == protocol.HOME:
             self.home = value
         elif kind == protocol.WITHHOLD:

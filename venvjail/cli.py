@@ -146,7 +146,7 @@ def shell(venv: str, network: str | None) -> int:
     from venvjail import active, entry
 
     paths = _paths(venv)
-    return entry.execute(paths, "shell", active.shell(paths), network=network or "")
+    return entry.execute(paths, "shell", active.shell(paths), network=network or "", is_shell=True)
 
 
 @group.command("mount-debug")

@@ -38,15 +38,19 @@ _ATTEMPTS = 10
 class Command:
     """What is to be run, and what its caller gave this process.
 
-    ``prepare`` and ``arguments`` are those of ``execute``; ``directory`` is the current one, empty
-    where it is gone; ``files`` are the standard descriptors that are regular files.
+    ``prepare``, ``arguments`` and ``is_shell`` are those of ``execute``; ``directory`` is the
+    current one, empty where it is gone; ``files`` are the standard descriptors that are regular
+    files.
     """
 
-    __slots__ = ("arguments", "directory", "environment", "files", "prepare")
+    __slots__ = ("arguments", "directory", "environment", "files", "is_shell", "prepare")
 
-    def __init__(self, prepare: "Prepare", arguments: "Sequence[str]", files: list[int]) -> None:
+    def __init__(
+        self, prepare: "Prepare", arguments: "Sequence[str]", is_shell: bool, files: list[int]
+    ) -> None:
         self.prepare = prepare
         self.arguments = arguments
+        self.is_shell = is_shell
         self.files = files
         self.environment = dict(posix.environ)
         try:
@@ -70,7 +74,7 @@ def _status(venv: str, script: str, arguments: list[str]) -> int:
         if name == _NEW_SHELL:
             from venvjail.active import shell
 
-            return execute(paths, "shell", shell(paths))
+            return execute(paths, "shell", shell(paths), is_shell=True)
         path = f"{paths.bin}/{name}"
         return execute(paths, path, lambda _environment: [path, *arguments], arguments)
     except UserError as error:
@@ -84,6 +88,8 @@ def execute(
     prepare: "Prepare",
     arguments: "Sequence[str]" = (),
     network: str = "",
+    *,
+    is_shell: bool = False,
 ) -> int:
     """Run a command in the jail; its exit status, or this process dies the death it died.
 
@@ -91,7 +97,9 @@ def execute(
     environment, which it may change, and returns the command line, whose first word is a path or
     a name to be found in PATH.  ``arguments`` are looked through for hidden paths when the
     command fails.  ``network`` is the network mode that the jail must have; empty, that of the
-    config.  Raises JailError where the jail cannot be joined: nothing has been run then.
+    config.  ``is_shell`` is for a command that makes jobs of what it runs: keys that signal are
+    not for the job that it is in itself then.  Raises JailError where the jail cannot be joined:
+    nothing has been run then.
     """
     _refuse_root()
     files = _check_standard_descriptors()
@@ -99,7 +107,7 @@ def execute(
     posix.closerange(3, MOST_DESCRIPTORS)
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    command = Command(prepare, arguments, files)
+    command = Command(prepare, arguments, is_shell, files)
     request = _request(name, command, network)
     for _ in range(_ATTEMPTS):
         connection = connect(paths)

@@ -33,7 +33,7 @@ _OWN = {
     _signal.SIGPIPE,
     _signal.SIGXFSZ,
 }
-_WAITED = set(_signal.valid_signals()) - _OWN | {_signal.SIGCHLD}
+WAITED = set(_signal.valid_signals()) - _OWN | {_signal.SIGCHLD}
 _TERMINAL_STOPS = (_signal.SIGTTIN, _signal.SIGTTOU)
 
 
@@ -52,10 +52,14 @@ class Caller:
         self._sigchld = _signal.getsignal(_signal.SIGCHLD)
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # ignored, children reap themselves
         self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGCHLD})
-        self._tether = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
+        self.tie()
         # Before the command can make itself the foreground and change the modes.
         self.terminal = foreground_terminal(posix.getpgrp())
         self.modes = _modes(self.terminal)
+
+    def tie(self) -> None:
+        """What the next child is to be asked whether its parent has died is this process."""
+        self._tether = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
 
     def restore_signals(self) -> None:
         """In the child: the caller's mask, and the dispositions that Python changed at its start.
@@ -98,6 +102,8 @@ def lead(terminal: int) -> None:
     A shell does that by itself, but first it asks for the process group that it is in.  The
     entry's has no number in the jail, and dash would fail to give it the terminal at its end.
     """
+    if posix.getpgrp() == posix.getpid():
+        return  # in a session of its own, where the terminal is given to it when it needs it
     posix.setpgid(0, 0)
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGTTOU})  # until ``restore_signals``
     posix.tcsetpgrp(terminal, posix.getpid())
@@ -105,11 +111,11 @@ def lead(terminal: int) -> None:
 
 def accompany(child: int, caller: Caller) -> int:
     """Wait for ``child`` to end, stopping and continuing with it; its wait status."""
-    _signal.pthread_sigmask(_signal.SIG_BLOCK, _WAITED)
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, WAITED)
     group = posix.getpgrp()
     terminal = caller.terminal
     while True:
-        info = _signal.sigwaitinfo(_WAITED)
+        info = _signal.sigwaitinfo(WAITED)
         if info.si_signo != _signal.SIGCHLD:
             if not _has_got(child, group, info):
                 _pass_on(child, info.si_signo)
@@ -171,15 +177,19 @@ def _stop_like(child: int, number: int, group: int) -> None:
     A shell that is suspended stops its own process group.  In a plain venv that is the whole job,
     the script included that started it, so ours has to stop as well.
     """
-    stopped = posix.getpid() if posix.getpgid(child) == group else 0
-    # Raised while blocked, so that it is one with the terminal's own if that is still pending.
-    posix.kill(stopped, number)
-    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {number} & _WAITED)
-    _signal.pthread_sigmask(_signal.SIG_BLOCK, _WAITED)
+    stop(posix.getpid() if posix.getpgid(child) == group else 0, number)
     if _signal.SIGCONT not in _signal.sigpending():
         # We are in an orphaned process group, which the terminal's stop signals do not stop
         # (setpgid(2)): nobody would continue the command.
         _pass_on(child, _signal.SIGCONT)
+
+
+def stop(who: int, number: int) -> None:
+    """Stop this process, or all of its group where ``who`` is 0, by a signal that is blocked."""
+    # Raised while blocked, so that it is one with the terminal's own if that is still pending.
+    posix.kill(who, number)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {number} & WAITED)
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, WAITED)
 
 
 def _hand_over(terminal: int | None, child: int, group: int) -> bool:

@@ -16,6 +16,8 @@ from venvjail.layout import VenvPaths, encode
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
+    from collections.abc import Callable
+    from typing import NoReturn
 
     from venvjail.entry import Command, Environment
     from venvjail.streams import Redirected
@@ -45,26 +47,103 @@ def run(paths: VenvPaths, connection: _socket.socket, command: "Command") -> int
         say(notice)
     _apply_environment(paths, command.environment, answer)
     syscalls.close_from(MOST_DESCRIPTORS)
-    caller = job.Caller()
-    imports.end()
-    _enter(paths, answer.namespaces)
-    # While the child is in the jail and still has our memory, no jailed process may trace it;
-    # exec(2) makes the command dumpable again.  Not before setns(2), which makes it what
-    # fs.suid_dumpable says; proc_sys_fs(5).
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-    if redirected is not None:
-        redirected.reopen()
-    child = _fork(paths)
-    if child == 0:
-        _become(command, answer, caller, redirected)
-    syscalls.clear_capability_sets()
-    for fd, _ in answer.namespaces:
-        posix.close(fd)
-    status = job.accompany(child, caller)
-    if redirected is not None:
-        redirected.give_back()
+    start = Start(paths, command, answer, redirected)
+    terminal = answer.relays and start.terminal()
+    if terminal:
+        from venvjail import relay
+
+        status = relay.run(*terminal, start)
+    else:
+        status = _stand_in(start)
     _say_done(paths, answer.lease, status, command)
     return job.end_like(status)
+
+
+class Start:
+    """The start of ``command`` in the jail of ``paths``, its environment ready.
+
+    ``redirected`` are those of its streams that have to be opened anew in the jail.
+    """
+
+    __slots__ = ("answer", "caller", "command", "paths", "redirected")
+
+    def __init__(
+        self,
+        paths: VenvPaths,
+        command: "Command",
+        answer: Answer,
+        redirected: "Redirected | None",
+    ) -> None:
+        self.paths = paths
+        self.command = command
+        self.answer = answer
+        self.caller = job.Caller()
+        self.redirected = redirected
+
+    def terminal(self) -> tuple[int, list[int]] | None:
+        """The terminal in the caller's reach, opened anew; and the standard streams at one.
+
+        One that is no stream counts as well: /dev/tty leads to it.
+        """
+        streams = [fd for fd in (0, 1, 2) if posix.isatty(fd)]
+        path = "/dev/tty"
+        if streams and not any(map(_is_controlling, streams)):
+            path = f"/proc/self/fd/{streams[0]}"
+        try:
+            # A description of our own: that it does not block must be no news to the caller.
+            flags = posix.O_RDWR | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC
+            return posix.open(path, flags), streams
+        except OSError as error:
+            if not streams:
+                return None
+            raise JailError(
+                f"descriptor {streams[0]} is a terminal that cannot be opened: {error.strerror}; "
+                f'redirect it, or allow the jail to use it: [jail] terminal = "shared" in '
+                f"{self.paths.config}"
+            ) from None
+
+    def enter(self) -> None:
+        """Join the jail."""
+        imports.end()
+        _enter(self.paths, self.answer.namespaces)
+        # While the child is in the jail and still has our memory, no jailed process may trace it;
+        # exec(2) makes the command dumpable again.  Not before setns(2), which makes it what
+        # fs.suid_dumpable says; proc_sys_fs(5).
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+        if self.redirected is not None:
+            self.redirected.reopen()
+
+    def fork(self, begin: "Callable[[], None] | None" = None) -> int:
+        """Start the command, which calls ``begin`` first; its pid."""
+        child = fork(self.paths)
+        if child == 0:
+            _become(self, begin)
+        syscalls.clear_capability_sets()
+        for fd, _ in self.answer.namespaces:
+            posix.close(fd)
+        return child
+
+    def end(self) -> None:
+        """The command has ended: leave the caller's files as it would have."""
+        if self.redirected is not None:
+            self.redirected.give_back()
+
+
+def _stand_in(start: Start) -> int:
+    """Run the command in this process's place, at the caller's terminal if there is one."""
+    start.enter()
+    child = start.fork()
+    status = job.accompany(child, start.caller)
+    start.end()
+    return status
+
+
+def _is_controlling(terminal: int) -> bool:
+    try:
+        posix.tcgetpgrp(terminal)
+    except OSError:
+        return False
+    return True
 
 
 def _answer(paths: VenvPaths, connection: _socket.socket) -> Answer | None:
@@ -85,7 +164,8 @@ def _answer(paths: VenvPaths, connection: _socket.socket) -> Answer | None:
         return None
 
 
-def _fork(paths: VenvPaths) -> int:
+def fork(paths: VenvPaths) -> int:
+    """fork(2); raises JailError."""
     try:
         return posix.fork()
     except OSError as error:
@@ -113,11 +193,15 @@ def _apply_environment(paths: VenvPaths, environment: "Environment", answer: Ans
     environment.update(answer.assign)
 
 
-def _become(
-    command: "Command", answer: Answer, caller: job.Caller, redirected: "Redirected | None"
-) -> None:
-    """In the child, all namespaces joined: confine this process and run the command in it."""
+def _become(start: Start, begin: "Callable[[], None] | None") -> "NoReturn":
+    """In the child, all namespaces joined: confine this process and run the command in it.
+
+    ``begin`` is called first.  Without it the command stays in the caller's session.
+    """
+    command, answer = start.command, start.answer
     try:
+        if begin is not None:
+            begin()
         _change_directory(command.directory, answer.home)
         _mend_directories(command.environment, answer.home)
         words = command.prepare(command.environment)
@@ -127,16 +211,16 @@ def _become(
             syscalls.limit_processes(answer.processes)
         if answer.ruleset is not None:
             syscalls.landlock_restrict_self(*answer.ruleset)
-            if redirected is not None:
-                redirected.check()
+            if start.redirected is not None:
+                start.redirected.check()
         # Last of all credential changes: they clear it (prctl(2)).
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
-        if caller.entry_is_gone():
+        if start.caller.entry_is_gone():
             posix._exit(EXIT_NO_JAIL)
-        caller.restore_signals()
+        start.caller.restore_signals()
         if answer.filter:
             syscalls.install_filter(answer.filter)
-        else:
+        elif begin is None:
             # There is no filter for this machine that keeps it from typing into the terminal
             # (TIOCSTI), which takes a terminal of one's own session; tty_ioctl(4).
             posix.setsid()

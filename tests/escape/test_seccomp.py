@@ -202,14 +202,19 @@ class TestTyping:
         assert "outcomes 0" in output
         assert "read [touch typed]" in output
 
+    @pytest.mark.parametrize("mode", ["relay", "shared"])
     @pytest.mark.parametrize("filtered", [True, False], ids=["filter", "session"])
-    def test_jailed(self, jail: JailedVenv, above: str, filtered: bool) -> None:
+    def test_jailed(self, jail: JailedVenv, above: str, filtered: bool, mode: str) -> None:
         jail.python("pass")
-        with nullcontext() if filtered else WallOff(jail, FILTER):
+        wall = nullcontext() if filtered else WallOff(jail, FILTER)
+        with jail.configured(f'[jail]\nterminal = "{mode}"\n'), wall:
             output = self.run(jail.home, jail.bin / "python", above)
-        assert "outcomes 1\r\n" in output  # EPERM
+        if filtered or mode == "shared":
+            assert "outcomes 1\r\n" in output  # EPERM
+            assert "touch typed" not in output
+        else:  # it types into its own terminal, which shows it
+            assert "outcomes 0\r\n" in output
         assert "read []" in output
-        assert "touch typed" not in output
 
 
 def test_interrupt_reaches_a_command_without_a_filter(jail: JailedVenv) -> None:

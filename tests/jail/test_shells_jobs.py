@@ -1,5 +1,6 @@
 """A shell in the jail, of each kind: jobs in it, and the terminal afterwards."""
 
+import os
 import re
 import signal
 import zipfile
@@ -78,19 +79,17 @@ def test_jobs_in_the_jailed_shell(
     jail: JailedVenv, terminal: Terminal, shell: str, way: str
 ) -> None:
     enter(terminal, jail, shell, way)
-    terminal.type('python -c \'print("rea" + "dy"); print(input())\'')
+    program = f'print("rea" + "dy"); print(input(), {os.getpid()})'
+    terminal.type(f"python -c '{program}'")
     terminal.expect("ready\r\n")
     terminal.press("z")
     terminal.expect("in> ")
     assert re.search("(?i)stopped|suspended", terminal.ask("jobs"))
-    at_prompt = terminal.foreground()
     terminal.type("fg")
     terminal.match(r"fg[^\n]*\n[^\n]*(input)")
-    # fish has the terminal in line mode before it gives it away, and throws away what came then.
-    terminal.wait_for(lambda: terminal.foreground() != at_prompt, "the job has the terminal")
-    terminal.wait_for_lines()
+    terminal.wait_for_lines(program)
     terminal.type("a line")
-    terminal.expect("a line\r\na line\r\n")
+    terminal.expect(f"a line\r\na line {os.getpid()}\r\n")
     terminal.expect("in> ")
     terminal.type('python -c \'import time; print("rea" + "dy", flush=True); time.sleep(60)\'')
     terminal.expect("ready\r\n")

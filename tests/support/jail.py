@@ -3,7 +3,8 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
 from types import TracebackType
@@ -55,6 +56,15 @@ class JailedVenv:
         self.stop()
         if os.path.islink(self.paths.tmp_link):
             shutil.rmtree(self.tmp, ignore_errors=True)
+
+    @contextmanager
+    def configured(self, text: str) -> Iterator[None]:
+        """With ``text`` in the user's own config, whose live keys count from the next command."""
+        file = self.home.write(".dirjailconfig", text)
+        try:
+            yield
+        finally:
+            file.unlink()
 
     @property
     def tmp(self) -> Path:

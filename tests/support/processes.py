@@ -61,6 +61,25 @@ def stop_jails(below: Path) -> list[str]:
     return [repr(process) for process in survivors]
 
 
+def pid_of(program: str) -> int:
+    """The one process of ours whose command line ends with ``program``."""
+    (pid,) = (pid for pid in _pids() if _title(pid).endswith(program) and _is_readable(pid))
+    return pid
+
+
+def in_foreground(pid: int) -> bool:
+    """Whether the process's group is the foreground of its terminal."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    # proc_pid_stat(5): after the name in parentheses state, ppid, pgrp, session, tty_nr and tpgid.
+    _, _, group, _, _, foreground, *_ = stat.rpartition(")")[2].split()
+    return group == foreground
+
+
+def _is_readable(pid: int) -> bool:
+    """Whether the process may be looked into: an entry, whose command line is alike, may not."""
+    return os.access(f"/proc/{pid}/fd/0", os.R_OK)
+
+
 def _supervisors(below: Path) -> Iterator[Process]:
     for pid in _pids():
         if _title(pid).startswith(f"venvjail: supervisor {below}/"):

@@ -10,7 +10,7 @@ from types import TracebackType
 
 import pexpect
 
-from tests.support.processes import Process
+from tests.support.processes import Process, in_foreground, pid_of
 from tests.support.waiting import eventually
 
 #: Seconds until what should be on the screen has to be there; a jail may have to start first.
@@ -101,15 +101,23 @@ class Terminal:
         """Change the size of the window."""
         self.child.setwinsize(rows, columns)
 
-    def wait_for_lines(self) -> None:
-        """Poll until the terminal takes lines: what is typed while a shell edits is the shell's.
+    def wait_for_lines(self, program: str) -> None:
+        """Poll until the process whose command line ends with ``program`` can be given lines.
 
-        A carriage return typed sooner stays one, and ends no line for the command.
+        What is typed while a shell edits is the shell's: a carriage return typed sooner stays one,
+        and ends no line for the command.  fish has its terminal in line mode before it gives it
+        away, and throws away what came then.
         """
 
         def in_line_mode() -> bool:
-            input_flags, _, _, local_flags, *_ = termios.tcgetattr(self.child.child_fd)
-            return bool(input_flags & termios.ICRNL and local_flags & termios.ICANON)
+            pid = pid_of(program)
+            fd = os.open(f"/proc/{pid}/fd/0", os.O_RDWR | os.O_NOCTTY)
+            try:
+                input_flags, _, _, local_flags, *_ = termios.tcgetattr(fd)
+            finally:
+                os.close(fd)
+            takes_lines = input_flags & termios.ICRNL and local_flags & termios.ICANON
+            return bool(takes_lines and in_foreground(pid))
 
         self.wait_for(in_line_mode, "the terminal is in line mode")
 

@@ -47,7 +47,7 @@ ERRORS = {
     "unknown key, dotted and quoted": (
         '# x\njail."lin\\nger" = 1',
         ':2: unknown key "lin\\nger" in [jail], did you mean linger?; expected linger, '
-        "user_namespaces or notice",
+        "user_namespaces, notice or terminal",
     ),
     "key without its section": (
         "linger = 3",
@@ -102,6 +102,10 @@ ERRORS = {
     "number for a switch": (
         "[jail]\nuser_namespaces = 1",
         ":2: jail.user_namespaces: 1 is an integer; expected true or false",
+    ),
+    "unknown terminal": (
+        '[jail]\nterminal = "pty"',
+        ':2: jail.terminal: "pty" is not a terminal mode; expected "relay" or "shared"',
     ),
     # Paths in the home.
     "empty": ('[home]\nallow = [""]', f':2: home.allow: "" is empty; {HOME_ALLOW}'),

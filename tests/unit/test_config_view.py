@@ -142,6 +142,7 @@ TOML_VALUES = {
     "jail.linger": st.floats(0, 31536000).map(repr),
     "jail.user_namespaces": SWITCHES,
     "jail.notice": SWITCHES,
+    "jail.terminal": st.sampled_from(['"relay"', '"shared"']),
 }
 
 

@@ -44,7 +44,8 @@ def running() -> Iterator[VenvPaths]:
 def processes(init: int, entries: Iterable[int]) -> list[Process]:
     """The processes of the jail whose init and entries have these pids on the host.
 
-    Who descends from init, or from an entry (which is not in the jail itself), is in the jail.  The
+    Who descends from init, or from an entry (which is not in the jail itself, nor is the leader of
+    a session that it may have between itself and its command), is in the jail.  The
     links in /proc/PID/ns are no help: those of a process that is not dumpable, as init and any
     program that wants to be, cannot be read; proc_pid_ns(5), ptrace(2).
     """
@@ -53,7 +54,9 @@ def processes(init: int, entries: Iterable[int]) -> list[Process]:
     for process in known.values():
         children.setdefault(process.parent, []).append(process)
     pending = [known[init]] if init in known else []
-    pending += [child for entry in entries for child in children.get(entry, ())]
+    for entry in entries:
+        for child in children.get(entry, ()):
+            pending += [child] if child.jail_pid is not None else children.get(child.pid, ())
     found = {}
     while pending:
         process = pending.pop()

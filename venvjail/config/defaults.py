@@ -279,3 +279,4 @@ NETWORK_MODE = "host"
 LINGER = 60.0
 USER_NAMESPACES = False
 NOTICE = True
+TERMINAL = "relay"

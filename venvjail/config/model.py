@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 HomeMode = Literal["merge", "ro"]
 NetworkMode = Literal["host", "none", "isolated"]
+TerminalMode = Literal["relay", "shared"]
 
 
 class Origin(NamedTuple):
@@ -183,6 +184,7 @@ class Jail(NamedTuple):
     linger: Setting[float]
     user_namespaces: Setting[bool]
     notice: Setting[bool]
+    terminal: Setting[TerminalMode]
 
 
 class Audit(NamedTuple):

@@ -327,6 +327,15 @@ SECTIONS = (
                 "Whether a line on the terminal says so when a command looked for your secrets, or "
                 "when an environment variable is withheld for the first time.",
             ),
+            _one(
+                "terminal",
+                values.TERMINAL_MODE,
+                Setting(defaults.TERMINAL, DEFAULT),
+                '"shared"',
+                '`"relay"`: commands get a terminal of their own, and what is typed and printed is '
+                'copied between it and yours. `"shared"`: they get yours, and what they leave '
+                "behind can read what you type into it later.",
+            ),
         ),
     ),
 )

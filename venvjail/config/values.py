@@ -5,7 +5,7 @@ import socket
 from typing import get_args
 
 from venvjail.config.kind import Context, Kind, UnfitError, shown, text, type_name, wrong_type
-from venvjail.config.model import Assignment, Item, NetworkMode, Publish, Setting
+from venvjail.config.model import Assignment, Item, NetworkMode, Publish, Setting, TerminalMode
 
 #: Bytes; with less no interpreter starts.
 LEAST_MEMORY = 16 * 1024**2
@@ -16,6 +16,7 @@ MOST_PROCESSES = 4 * 1024**2
 MOST_LINGER = 365 * 24 * 3600
 
 _NETWORK_MODES: tuple[NetworkMode, ...] = get_args(NetworkMode)
+_TERMINAL_MODES: tuple[TerminalMode, ...] = get_args(TerminalMode)
 
 # --- environment ----------------------------------------------------------------------------
 
@@ -98,6 +99,13 @@ def _network_mode(raw: object, context: Context) -> Setting[NetworkMode]:
     raise UnfitError(f"{shown(raw)} is not a network mode")
 
 
+def _terminal_mode(raw: object, context: Context) -> Setting[TerminalMode]:
+    for mode in _TERMINAL_MODES:
+        if raw == mode:
+            return Setting(mode, context.origin)
+    raise UnfitError(f"{shown(raw)} is not a terminal mode")
+
+
 def _processes(raw: object, context: Context) -> Setting[int]:
     return Setting(_integer(raw, 1, MOST_PROCESSES), context.origin)
 
@@ -132,6 +140,7 @@ PUBLISH = Kind(
     _publish,
 )
 NETWORK_MODE = Kind('"host", "none" or "isolated"', _network_mode)
+TERMINAL_MODE = Kind('"relay" or "shared"', _terminal_mode)
 PROCESSES = Kind(f"a number of processes from 1 to {MOST_PROCESSES}", _processes)
 MEMORY = Kind('a size of 16M or more, such as "2G" (K, M, G, T), or a number of bytes', _memory)
 SECONDS = Kind(f"a number of seconds from 0 to {MOST_LINGER} (a year)", _seconds)

@@ -201,6 +201,8 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes], network: s
     most = jail.prepared.config.limits.processes
     if most is not None:
         answer.append(protocol.PROCESSES + str(most.value).encode())
+    if jail.live.config.jail.terminal.value == "relay":
+        answer.append(protocol.RELAY)
     answer.append(protocol.HOME + os.fsencode(facts.home))
     answer += [protocol.WITHHOLD + os.fsencode(name) for name in decision.withheld]
     answer += [

@@ -10,7 +10,7 @@ from venvjail.config.view import toml_value
 
 #: What is asked for anew each time; all other keys have become mounts, namespaces or filters.
 LIVE_KEYS = frozenset(
-    {"home.allow", "home.hide", "jail.linger", "jail.notice"}
+    {"home.allow", "home.hide", "jail.linger", "jail.notice", "jail.terminal"}
     | {f"environment.{key}" for key in ("withhold", "keep", "only", "set")}
     | {f"audit.{key}" for key in ("sensitive", "expected")}
 )
