@@ -316,3 +316,11 @@ def test_a_chain_of_links_is_as_long_as_the_kernel_lets_it_be(layout: Layout, le
     else:
         assert client.read("home/chain0") == on_host
     client.operations.close()
+
+
+def test_walking_along_links_keeps_no_descriptor(client: Client) -> None:
+    client.stat("home/.profile")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        client.lookup(client.inode("home"), b".profile")
+    assert len(os.listdir("/proc/self/fd")) == before
