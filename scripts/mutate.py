@@ -28,10 +28,12 @@ TREE = Path(__file__).parents[1]
 EQUIVALENT = TREE / "scripts/mutants_equivalent.txt"
 SECONDS = 90
 
+_LINKS = [f"tests/ops/test_{name}.py" for name in ("links", "rare_answers", "escapes")]
+
 #: The modules that decide what is seen, and the tests that have to find any fault in them.
 SUITES = {
     "fusefs.rules": ["tests/unit/test_rules.py", "tests/unit/test_config_view.py"],
-    "fusefs.links": ["tests/ops/test_links.py", "tests/ops/test_escapes.py", "tests/model"],
+    "fusefs.links": [*_LINKS, "tests/model"],
     "venvjail.jail.policy": ["tests/unit/test_view_policy.py"],
 }
 # Assertions as they are: to rewrite them pytest wants to load its plugins itself.
