@@ -34,7 +34,7 @@ _LINKS = [f"tests/ops/test_{name}.py" for name in ("links", "rare_answers", "esc
 SUITES = {
     "fusefs.rules": ["tests/unit/test_rules.py", "tests/unit/test_config_view.py"],
     "fusefs.links": [*_LINKS, "tests/model"],
-    "venvjail.jail.policy": ["tests/unit/test_view_policy.py"],
+    "venvjail.planning.policy": ["tests/unit/test_view_policy.py"],
 }
 # Assertions as they are: to rewrite them pytest wants to load its plugins itself.
 _OPTIONS = [

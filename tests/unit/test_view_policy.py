@@ -10,9 +10,9 @@ import pytest
 from fusefs.rules import Kind
 from venvjail.config.file import load
 from venvjail.config.model import Config
-from venvjail.jail import policy
-from venvjail.jail.plan import Facts
 from venvjail.layout import VenvPaths
+from venvjail.planning import policy
+from venvjail.planning.plan import Facts
 from venvjail.record import Record
 
 FACTS = Facts(
