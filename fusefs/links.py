@@ -100,8 +100,8 @@ class _Walk:
         self._resolver = resolver
         self._astray = astray
         self._path = _names(layers.real_path(dir_fd))
-        self._fd = duplicate(dir_fd)
         self._here = layers.fstat(dir_fd)
+        self._fd = duplicate(dir_fd)  # last: nobody closes what a constructor leaves
         self._text = b""
         self._pending: list[bytes] = []
         self._hops = 1  # the link itself

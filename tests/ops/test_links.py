@@ -318,11 +318,9 @@ def test_a_chain_of_links_is_as_long_as_the_kernel_lets_it_be(layout: Layout, le
     client.operations.close()
 
 
-def test_walking_along_links_keeps_no_descriptor(layout: Layout) -> None:
-    client = Client(layout)
+def test_walking_along_links_keeps_no_descriptor(client: Client) -> None:
     client.stat("home/.profile")
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(20):
         client.lookup(client.inode("home"), b".profile")
     assert len(os.listdir("/proc/self/fd")) == before
-    client.operations.close()
