@@ -21,11 +21,11 @@ from fusefs.operations import Operations
 from fusefs.rules import Kind, Rule, Rules
 from fusefs.serve import serve
 from fusefs.view import ViewSettings
+from venvjail.audit.programs import Programs
+from venvjail.audit.recorder import Recorder
+from venvjail.audit.sensitivity import Sensitivity
+from venvjail.audit.witness import Witness
 from venvjail.config.sensitive import SENSITIVE
-from venvjail.jail.audit import Recorder
-from venvjail.jail.programs import Programs
-from venvjail.jail.sensitivity import Sensitivity
-from venvjail.jail.witness import Witness
 
 _NAMES = 1000
 _ROUNDS = 9

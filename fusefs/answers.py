@@ -11,8 +11,9 @@ from typing import Protocol, TypeVar
 import pyfuse3
 
 from fusefs.events import Event, Observer, Refused, Verdict
+from fusefs.lanes import Calls
 from fusefs.nodes import Node, NodeTable, path_of
-from fusefs.slow import Calls, Pending
+from fusefs.slow import Pending
 from fusefs.tree import Attributes
 
 ENTRY_SECONDS = 0.9

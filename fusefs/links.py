@@ -104,7 +104,7 @@ class _Walk:
         self._here = layers.fstat(dir_fd)
         self._text = b""
         self._pending: list[bytes] = []
-        self._hops = 0
+        self._hops = 1  # the link itself
 
     def close(self) -> None:
         """Give back the descriptor of the place reached."""

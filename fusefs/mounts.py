@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import select
-from typing import NamedTuple
-
-import trio
+from typing import TYPE_CHECKING, NamedTuple
 
 from fusefs.layers import Identity
-from fusefs.slow import Calls, Lane, Slow
+from fusefs.slow import Slow
+
+if TYPE_CHECKING:
+    from fusefs.lanes import Calls, Lane
 
 _LOCAL = frozenset(
     # Disks, with what is stacked on them, memory, and the kernel's own.
@@ -54,7 +54,7 @@ class Mounts:
         lanes, self._lanes = self._lanes, {}
         for mount in slow:
             known = self._lanes.get(mount.device) or lanes.get(mount.device)
-            self._lanes[mount.device] = known or Lane(self._calls)
+            self._lanes[mount.device] = known or self._calls.lane()
         self._by_number = {mount.number: self._lanes[mount.device] for mount in slow}
         self._by_path = {mount.path: self._lanes[mount.device] for mount in slow}
         self._crossings = {}
@@ -108,17 +108,6 @@ class Mounts:
     def any_below(self, path: bytes) -> bool:
         """Whether a slow mount is at ``path`` or below it."""
         return any((mount + b"/").startswith(path + b"/") for mount in self._by_path)
-
-    async def watch(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Look again whenever something is mounted or unmounted."""
-        with open("/proc/self/mountinfo") as file, select.epoll() as events:
-            # The file itself is always readable; a change is an exceptional condition.
-            events.register(file.fileno(), select.EPOLLPRI | select.EPOLLET)
-            task_status.started()
-            while True:
-                await trio.lowlevel.wait_readable(events.fileno())
-                events.poll(0)
-                self.refresh()
 
 
 def _mounts() -> list[Mount]:

@@ -22,12 +22,13 @@ from fusefs import layers
 from fusefs.answers import NO_ENTRY, Requests, entry_attributes, find, log, statfs_answer
 from fusefs.events import Observer, hides_something
 from fusefs.handles import DirHandle, FileHandle, Handles
+from fusefs.lanes import DEADLINE_SECONDS, Calls
 from fusefs.listing import Listing
 from fusefs.mounts import Mounts
 from fusefs.nodes import Node, NodeTable
 from fusefs.replacing import KernelEntry, entry_of, replace_rules
 from fusefs.rules import Rules
-from fusefs.slow import DEADLINE_SECONDS, Calls, close_opened
+from fusefs.slow import close_opened
 from fusefs.tree import Attributes, Changes, Entry, Opened
 from fusefs.view import Budget, View, ViewSettings
 

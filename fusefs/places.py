@@ -11,11 +11,14 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fusefs.layers import Identity
 from fusefs.mounts import Mounts
-from fusefs.slow import Lane, Primitive
+from fusefs.slow import Primitive
+
+if TYPE_CHECKING:
+    from fusefs.lanes import Lane
 
 _REFRESH_SECONDS = 1.0
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 from collections.abc import Callable, Iterable
 
 import pyfuse3
 import trio
 
+from fusefs.mounts import Mounts
 from fusefs.operations import Operations
 from fusefs.replacing import KernelEntry
 from fusefs.turns import in_turn
@@ -43,7 +45,7 @@ async def serve(
             mounted = True
             _never_block_on_an_empty_queue()
             async with trio.open_nursery() as nursery:
-                await nursery.start(operations.mounts.watch)
+                await nursery.start(_watch, operations.mounts)
                 if ready is not None:
                     ready()
                 await pyfuse3.main()
@@ -52,6 +54,20 @@ async def serve(
         if mounted:
             pyfuse3.close(unmount=not adopted)
         operations.close()
+
+
+async def _watch(
+    mounts: Mounts, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Let ``mounts`` look again whenever something is mounted or unmounted."""
+    with open("/proc/self/mountinfo") as file, select.epoll() as events:
+        # The file itself is always readable; a change is an exceptional condition.
+        events.register(file.fileno(), select.EPOLLPRI | select.EPOLLET)
+        task_status.started()
+        while True:
+            await trio.lowlevel.wait_readable(events.fileno())
+            events.poll(0)
+            mounts.refresh()
 
 
 def _never_block_on_an_empty_queue() -> None:

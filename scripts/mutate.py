@@ -28,11 +28,13 @@ TREE = Path(__file__).parents[1]
 EQUIVALENT = TREE / "scripts/mutants_equivalent.txt"
 SECONDS = 90
 
+_LINKS = [f"tests/ops/test_{name}.py" for name in ("links", "rare_answers", "escapes")]
+
 #: The modules that decide what is seen, and the tests that have to find any fault in them.
 SUITES = {
     "fusefs.rules": ["tests/unit/test_rules.py", "tests/unit/test_config_view.py"],
-    "fusefs.links": ["tests/ops/test_links.py", "tests/ops/test_escapes.py", "tests/model"],
-    "venvjail.jail.policy": ["tests/unit/test_view_policy.py"],
+    "fusefs.links": [*_LINKS, "tests/model"],
+    "venvjail.planning.policy": ["tests/unit/test_view_policy.py"],
 }
 # Assertions as they are: to rewrite them pytest wants to load its plugins itself.
 _OPTIONS = [
@@ -170,9 +172,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self._mutant.source, f"<{self._mutant.name}>", "exec"), module.__dict__)
 
 
-def survivors(module: str, every: list[Mutant | None], jobs: int) -> list[Mutant | None]:
+def survivors(module: str, every: list[Mutant | None], jobs: int) -> Iterator[Mutant | None]:
     """Those with which the tests of ``module`` pass in time; ``None`` is no fault at all."""
-    left: list[Mutant | None] = []
     running: dict[int, Mutant | None] = {}
     waiting = list(reversed(every))
     while waiting or running:
@@ -182,8 +183,7 @@ def survivors(module: str, every: list[Mutant | None], jobs: int) -> list[Mutant
         child, status = os.wait()
         mutant = running.pop(child)
         if os.waitstatus_to_exitcode(status) == 0:
-            left.append(mutant)
-    return left
+            yield mutant
 
 
 def _start(mutant: Mutant | None, module: str) -> int:
@@ -236,17 +236,22 @@ def main(modules: list[str]) -> int:
     known, status = equivalent(), 0
     jobs = int(os.environ.get("JOBS") or 2)
     for module in modules or SUITES:
-        if not survivors(module, [None], 1):
+        if not list(survivors(module, [None], 1)):
             print(f"{module}: its tests fail without any fault")
             return 2
-        every = {mutant.name: mutant for mutant in mutants(module)}
-        left = [mutant for mutant in survivors(module, list(every.values()), jobs) if mutant]
-        unknown = [mutant for mutant in left if mutant.name not in known]
-        for mutant in sorted(unknown, key=lambda mutant: mutant.line):
-            print(f"survived, line {mutant.line}: {mutant.name}")
+        every = list({mutant.name: mutant for mutant in mutants(module)}.values())
+        alike = unknown = 0
+        for mutant in survivors(module, list(every), jobs):
+            assert mutant is not None
+            if mutant.name in known:
+                alike += 1
+                continue
+            unknown += 1
+            print(f"survived, line {mutant.line}: {mutant.name}", flush=True)
+        found = len(every) - alike - unknown
         print(
-            f"{module}: {len(every)} faults, {len(every) - len(left)} found, "
-            f"{len(left) - len(unknown)} known to change nothing, {len(unknown)} survived",
+            f"{module}: {len(every)} faults, {found} found, "
+            f"{alike} known to change nothing, {unknown} survived",
             flush=True,
         )
         status = status or int(bool(unknown))

@@ -30,7 +30,7 @@ _LIMITS = (
 _LOCK_MODE = 0o200
 _SUPERVISOR = (
     "import sys; sys.path[:0] = sys.argv[5:]; "
-    "from venvjail.jail.supervisor import main; "
+    "from venvjail.serving.supervisor import main; "
     "main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])"
 )
 

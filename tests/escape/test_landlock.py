@@ -14,7 +14,7 @@ from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
 from tests.support.requirements import require
 from tests.support.wall_off import RULESET, WallOff
-from venvjail.jail import landlock
+from venvjail.walls import landlock
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 

@@ -22,7 +22,7 @@ from tests.support.world import (
     answers,
     world,
 )
-from venvjail.jail import isolation
+from venvjail.networks import isolation
 
 #: The ways to a program's own host.
 HOST = ("127.0.0.1", "127.0.0.53", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", *OWN, FURTHER)
@@ -44,7 +44,7 @@ print(ends)
 """
 
 #: Shuts the addresses as a jail's init does, in namespaces of its own, before UNDO.
-SHUT = "from venvjail.jail import isolated\nimport sys\nisolated.shut(sys.argv[1:])\n"
+SHUT = "from venvjail.networks import isolated\nimport sys\nisolated.shut(sys.argv[1:])\n"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def jail(place: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jai
 def link_local(home: WorldsHome) -> str:
     """The address with its interface, ``fe80::…%out0``."""
     program = (
-        "from venvjail.jail import netlink\n"
+        "from venvjail.networks import netlink\n"
         "print(next(a for a in netlink.addresses() if a.startswith('fe80:')))"
     )
     return home.check([sys.executable, "-c", program]).strip() + "%out0"

@@ -153,7 +153,7 @@ def test_swapping(home: FakeHome) -> None:
             while attack.poll() is None:
                 opened |= open_files(status.supervisor)
                 # The control: a server that opened by name would be led to the secret.
-                for name in ("swap", "link") * 100:
+                for name in ("swap", "link") * (100 if SECRET in naive else 5000):
                     naive += read_naively(venv.store / name / "id_rsa")
                 for words in COMMANDS:
                     printed = home.run([*VENVJAIL, words[0], venv.env, *words[1:]])

@@ -16,7 +16,7 @@ from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
 from tests.support.requirements import require
 from tests.support.wall_off import FILTER, WallOff
-from venvjail.jail import seccomp
+from venvjail.walls import seccomp
 
 PROGRAM = (Path(__file__).parents[1] / "support/forbidden_program.py").read_text(encoding="utf-8")
 

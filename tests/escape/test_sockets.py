@@ -14,7 +14,7 @@ import pytest
 from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
 from tests.support.requirements import require
-from venvjail.jail import landlock
+from venvjail.walls import landlock
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 

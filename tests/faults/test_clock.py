@@ -18,7 +18,7 @@ from tests.support.jail import VENVJAIL, JailedVenv
 from tests.support.live import user_config
 from tests.support.running import Command, said
 from tests.support.waiting import eventually
-from venvjail.jail.audit_store import Refusal, Writer
+from venvjail.audit.store import Refusal, Writer
 
 #: The epoch, just after it, and 2096.
 TIMES = [0, 1, 4_000_000_000]
@@ -112,7 +112,7 @@ def test_following_the_log_after_the_clock_was_set_back(
 def test_nothing_waits_by_the_clock() -> None:
     """What uses the time of day: records, and whether a time stamp can still be used again."""
     allowed = {"venvjail/cli.py", "venvjail/bins.py", "venvjail/commands/log_view.py"}
-    allowed |= {"venvjail/jail/audit.py", "fusefs/reading.py"}
+    allowed |= {"venvjail/audit/recorder.py", "fusefs/reading.py"}
     users = set()
     for path in [*TREE.glob("venvjail/**/*.py"), *TREE.glob("fusefs/*.py")]:
         if re.search(r"\btime\.time(_ns)?\(", path.read_text(encoding="utf-8")):

@@ -14,8 +14,8 @@ import pytest
 from tests.support.home import FakeHome
 from tests.support.jail import VENVJAIL, JailedVenv
 from tests.support.mounts import poll
+from venvjail.audit import store as audit
 from venvjail.config import toml
-from venvjail.jail import audit_store as audit
 
 #: A name with an escape sequence that clears a terminal, and what is printed for it.
 EVIL, SHOWN_EVIL = "evil\x1b[2J", "evil\\x1b[2J"

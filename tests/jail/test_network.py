@@ -26,7 +26,7 @@ from tests.support.world import (
     listening,
     world,
 )
-from venvjail.jail import isolation
+from venvjail.networks import isolation
 
 ISOLATED = '[network]\nmode = "isolated"\n'
 LOOPBACK = ("127.0.0.1", "::1")

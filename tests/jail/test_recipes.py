@@ -16,7 +16,7 @@ from tests.support.jail import VENVJAIL, JailedVenv
 from tests.support.live import Shell, user_config
 from tests.support.namespaces import OWN_RUN, in_namespaces
 from tests.support.requirements import require
-from venvjail.jail import landlock
+from venvjail.walls import landlock
 
 RECIPES = (TREE / "docs/recipes.md").read_text(encoding="utf-8")
 

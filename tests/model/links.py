@@ -61,7 +61,7 @@ class _Walk:
     def __init__(self, host: Host, policy: Policy) -> None:
         self._host = host
         self._policy = policy
-        self._hops = 0
+        self._hops = 1
         self._pending: list[bytes] = []
         self._at: list[Inode] = []
         self._path: list[bytes] = []

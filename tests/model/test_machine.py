@@ -7,6 +7,8 @@ import pytest
 from tests.model.machines import MountedMachine, UnionMachine
 from tests.model.profiles import FIXED_SEED, fresh_seed, run_machine
 
+pytestmark = pytest.mark.timeout(600)  # seconds on a machine that does much else
+
 SEEDS = pytest.mark.parametrize("seed", ["fixed", "fresh"])
 
 

@@ -4,7 +4,7 @@ import os
 import pwd
 from pathlib import Path
 
-from venvjail.jail.elsewhere import mailbox, snapshots
+from venvjail.planning.elsewhere import mailbox, snapshots
 
 
 def test_snapshots_above_the_home_only(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from venvjail.config import file as configfile
 from venvjail.config.model import Config
 from venvjail.errors import JailError
-from venvjail.jail import guards
+from venvjail.planning import guards
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from tests.support.requirements import require
 from tests.support.restricted import DONE, outcome
 from venvjail import syscalls
-from venvjail.jail import landlock
-from venvjail.jail.landlock import CONTENT, DEVICE, TREE, Grant
 from venvjail.layout import VenvPaths
+from venvjail.walls import landlock
+from venvjail.walls.landlock import CONTENT, DEVICE, TREE, Grant
 
 
 @pytest.fixture(autouse=True)

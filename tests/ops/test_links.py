@@ -288,3 +288,41 @@ def test_the_users_own_link_outside_the_home_leads_nowhere(layout: Layout) -> No
     client = allow(layout, "link")
     assert client.readlink("home/link") == str(outside / "conf")
     client.operations.close()
+
+
+def test_a_link_to_a_file_where_the_rules_expect_a_directory_is_shown_as_the_file(
+    layout: Layout,
+) -> None:
+    (layout.host / "way").write_text("a file after all")
+    (layout.host / "later").symlink_to("way")
+    client = Client(layout, [Rule(b"later", Kind.ALLOW), Rule(b"way/below", Kind.ALLOW)])
+    assert client.read("home/later") == "a file after all"
+    client.operations.close()
+
+
+@pytest.mark.parametrize("length", [40, 41])
+def test_a_chain_of_links_is_as_long_as_the_kernel_lets_it_be(layout: Layout, length: int) -> None:
+    for number in range(length):
+        target = f"chain{number + 1}" if number + 1 < length else "docs/diary"
+        (layout.host / f"chain{number}").symlink_to(target)
+    try:
+        on_host = (layout.host / "chain0").read_text()
+    except OSError:
+        on_host = None
+    assert (on_host is None) == (length > 40)
+    client = Client(layout, [Rule(b"chain0", Kind.ALLOW)])
+    if on_host is None:
+        assert client.readlink("home/chain0") == "chain1"
+    else:
+        assert client.read("home/chain0") == on_host
+    client.operations.close()
+
+
+def test_walking_along_links_keeps_no_descriptor(layout: Layout) -> None:
+    client = Client(layout)
+    client.stat("home/.profile")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        client.lookup(client.inode("home"), b".profile")
+    assert len(os.listdir("/proc/self/fd")) == before
+    client.operations.close()

@@ -20,10 +20,11 @@ import pyfuse3
 import trio
 
 from fusefs.events import Event
+from fusefs.lanes import Lane
 from fusefs.mounts import Mounts
 from fusefs.operations import Operations
 from fusefs.rules import Rule, Rules
-from fusefs.slow import Lane, Slow
+from fusefs.slow import Slow
 from fusefs.view import Budget, ViewSettings
 from tests.support.layouts import RULES, Layout
 

@@ -15,10 +15,10 @@ import trio
 
 from fusefs import answers
 from fusefs.events import Event
+from fusefs.lanes import DEADLINE_SECONDS
 from fusefs.operations import Operations
 from fusefs.rules import Kind, Rule, Rules
 from fusefs.serve import forget_entries, serve
-from fusefs.slow import DEADLINE_SECONDS
 from fusefs.view import ViewSettings
 
 

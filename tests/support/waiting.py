@@ -24,13 +24,13 @@ def eventually(condition: Callable[[], Result], what: str, *, seconds: float = 1
 def is_locked(path: Path) -> bool:
     """Whether somebody holds an exclusive flock(2) of ``path``; False where there is no file."""
     try:
-        fd = os.open(path, os.O_WRONLY)  # nobody reads a jail's start lock
+        lock = os.open(path, os.O_WRONLY)  # the start lock may not be read: flock(2) takes no more
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
-        os.close(fd)
+        os.close(lock)
     return False

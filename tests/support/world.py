@@ -17,7 +17,8 @@ from pathlib import Path
 
 from tests.support.home import FakeHome
 from venvjail import syscalls
-from venvjail.jail import netlink, network
+from venvjail.networks import loopback as network
+from venvjail.networks import netlink
 
 _TREE = Path(__file__).parents[2]
 

@@ -10,14 +10,14 @@ import trio
 
 from fusefs.events import Event, Verdict
 from tests.support.waiting import eventually
+from venvjail.audit import store as audit_store
+from venvjail.audit.programs import Program, Programs, ancestors, text
+from venvjail.audit.recorder import Recorder
+from venvjail.audit.refusal import Refusal
+from venvjail.audit.sensitivity import Sensitivity
+from venvjail.audit.store import Reader, Writer
 from venvjail.config.sensitive import SENSITIVE
 from venvjail.errors import UserError
-from venvjail.jail import audit_store
-from venvjail.jail.audit import Recorder
-from venvjail.jail.audit_store import Reader, Writer
-from venvjail.jail.programs import Program, Programs, ancestors, text
-from venvjail.jail.refusal import Refusal
-from venvjail.jail.sensitivity import Sensitivity
 
 HOME = "/home/alice"
 

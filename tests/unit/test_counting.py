@@ -7,8 +7,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from venvjail.jail.channel import COUNT
-from venvjail.jail.running import Jail
+from venvjail.building.channel import COUNT
+from venvjail.serving.running import Jail
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import socket
 import pytest
 
 from venvjail.config.model import DEFAULT, Publish
-from venvjail.jail import netlink
-from venvjail.jail.isolation import command
-from venvjail.jail.pasta import reason
+from venvjail.networks import netlink
+from venvjail.networks.isolation import command
+from venvjail.networks.pasta import reason
 
 
 def options(words: tuple[str, ...], name: str) -> list[str]:

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from venvjail.jail import landlock
-from venvjail.jail.landlock import DEVICE, REMOVE_DIR, TREE, WRITE_FILE, Grant
-from venvjail.jail.plan import Facts, within
 from venvjail.layout import VenvPaths
+from venvjail.planning.plan import Facts, within
+from venvjail.walls import landlock
+from venvjail.walls.landlock import DEVICE, REMOVE_DIR, TREE, WRITE_FILE, Grant
 
 PATHS = VenvPaths("/home/alice/proj/venv")
 FACTS = Facts(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from venvjail.errors import JailError
-from venvjail.jail.launcher import Launcher, refuse_exposed, symlinks_on
+from venvjail.planning.launcher import Launcher, refuse_exposed, symlinks_on
 
 
 def test_symlinks_on_a_path(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from tests.support.home import TREE
-from venvjail.jail import logs
+from venvjail.serving import logs
 
 #: Logs so many lines of 1,000 bytes, and a line by the bare descriptor before and after.
 PROGRAM = """
 import logging, os, sys
-from venvjail.jail import logs
+from venvjail.serving import logs
 logs.to_stderr(sys.argv[1])
 os.write(2, b"first\\n")
 for number in range(int(sys.argv[2])):

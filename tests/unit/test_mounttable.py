@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from venvjail.jail.mounttable import MountTable, mount_points
+from venvjail.building.mounttable import MountTable, mount_points
 
 
 def test_mount_points_by_number() -> None:

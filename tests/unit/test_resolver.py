@@ -2,7 +2,7 @@
 
 import pytest
 
-from venvjail.jail.resolver import FORWARD, rewritten
+from venvjail.networks.resolver import FORWARD, rewritten
 
 V4, V6 = FORWARD[4], FORWARD[6]
 

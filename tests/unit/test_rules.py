@@ -166,3 +166,27 @@ def test_visible_children_are_named(rules: list[tuple[tuple[bytes, ...], Kind]])
 def test_of_equal_rules_the_first_is_named() -> None:
     first, second = Rule(b"a", Kind.ALLOW, "one"), Rule(b"a", Kind.ALLOW, "two")
     assert Rules([first, second]).position(b"a").rule is first
+
+
+def test_what_leads_to_nothing_but_never_is_hidden() -> None:
+    never = Rule(b"a/b/c", Kind.NEVER)
+    assert access(b"a", never) is Access.HIDDEN
+    assert access(b"a/b", Rule(b"a/b", Kind.HIDE), never) is Access.HIDDEN
+    assert access(b"a", Rule(b"a", Kind.HIDE), never) is Access.HIDDEN
+
+
+def test_never_holds_between_a_hide_and_a_mountpoint() -> None:
+    rules = [Rule(b"a", Kind.HIDE), Rule(b"a/b", Kind.NEVER), Rule(b"a/b/c", Kind.MOUNTPOINT)]
+    assert access(b"a/b/c", *rules) is Access.HIDDEN
+    assert access(b"a/b", *rules) is Access.HIDDEN
+    assert Rules(rules).position(b"a/b").rule is rules[1]
+
+
+def test_the_way_to_a_mountpoint_below_a_hide_is_there() -> None:
+    rules = [Rule(b"a/b", Kind.HIDE), Rule(b"a/b/c", Kind.MOUNTPOINT)]
+    assert access(b"a", *rules) is Access.ANCESTOR
+    assert access(b"a/b", *rules) is Access.ANCESTOR
+
+
+def test_no_rule_names_a_child_of_what_none_mentions() -> None:
+    assert Rules().position(b"a").named_children() == frozenset()

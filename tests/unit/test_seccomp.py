@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from tests.support.bpf import ALLOW, ERRNO, run_filter
 from tests.support.requirements import require
-from venvjail.jail import seccomp, syscall_numbers
-from venvjail.jail.seccomp_policy import AnyBit, NoneOf, OneOf, Test, rules
-from venvjail.jail.syscall_numbers import LAST_KNOWN, Machine, number
+from venvjail.walls import seccomp, syscall_numbers
+from venvjail.walls.seccomp_policy import AnyBit, NoneOf, OneOf, Test, rules
+from venvjail.walls.syscall_numbers import LAST_KNOWN, Machine, number
 
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 I386, ARM, RISCV64 = 0x40000003, 0x40000028, 0xC00000F3

@@ -2,10 +2,10 @@
 
 import pytest
 
+from venvjail.audit.alarms import COLLECTOR_KINDS, Alarms
+from venvjail.audit.programs import Program
+from venvjail.audit.sensitivity import Sensitivity, is_usual
 from venvjail.config.sensitive import SENSITIVE, Sensitive
-from venvjail.jail.alarms import COLLECTOR_KINDS, Alarms
-from venvjail.jail.programs import Program
-from venvjail.jail.sensitivity import Sensitivity, is_usual
 
 PYTHON = "/usr/bin/python3.11"
 KNOWN = Sensitivity(SENSITIVE)

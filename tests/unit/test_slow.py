@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from fusefs.slow import TRY_SECONDS, Calls, Lane, Opens, Pending, Primitive, Slow
+from fusefs.lanes import TRY_SECONDS, Calls, Lane
+from fusefs.slow import Opens, Pending, Primitive, Slow
 
 DEADLINE = 0.2
 

@@ -1,6 +1,6 @@
 """Which path sockets /proc/net/unix tells of."""
 
-from venvjail.jail.host import socket_names
+from venvjail.planning.host import socket_names
 
 TABLE = """\
 Num       RefCount Protocol Flags    Type St Inode Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,9 @@ import pytest
 from fusefs.rules import Kind
 from venvjail.config.file import load
 from venvjail.config.model import Config
-from venvjail.jail import policy
-from venvjail.jail.plan import Facts
 from venvjail.layout import VenvPaths
+from venvjail.planning import policy
+from venvjail.planning.plan import Facts
 from venvjail.record import Record
 
 FACTS = Facts(
@@ -76,7 +75,7 @@ def test_the_config_itself_is_never_seen(config: Config) -> None:
 def test_what_the_launcher_mounts_is_a_place(config: Config) -> None:
     places = {path for path, kind in said(config) if kind is Kind.MOUNTPOINT}
     assert places == {b"proj", b"proj/venv", b"data"}
-    alone = {path for path, kind in said(config, replace(FACTS, project=None, writable=()))}
+    alone = {path for path, kind in said(config, FACTS._replace(project=None, writable=()))}
     assert b"proj/venv" in alone
     assert b"proj" not in alone
 
@@ -87,7 +86,7 @@ def test_an_interpreter_in_the_home_is_read_only_by_both_its_names(
     home = Path(os.path.realpath(tmp_path)) / "alice"
     (home / "python-3").mkdir(parents=True)
     (home / "python").symlink_to("python-3")
-    facts = replace(FACTS, home=str(home))
+    facts = FACTS._replace(home=str(home))
     rules = said(config, facts, RECORD._replace(base_prefix=f"{home}/python"))
     assert {path for path, kind in rules if kind is Kind.ALLOW_RO} == {
         b".pyenv",
@@ -121,5 +120,6 @@ def test_the_view_gets_all_of_it(config: Config) -> None:
     assert settings.store == b"/home/alice/proj/venv/home"
     assert settings.rules.rules == policy.home_rules(config, FACTS, RECORD).rules
     assert settings.never == policy.never_visible(FACTS)
-    assert settings.proc == policy.proc_rules(config)
+    proc = policy.proc_rules(config)
+    assert (settings.proc.allow, settings.proc.sys_allow) == (proc.allow, proc.sys_allow)
     assert policy.user_config("/home/alice") == "/home/alice/.dirjailconfig"

@@ -10,11 +10,11 @@ import click
 from venvjail import client
 from venvjail.config.edit import ConfigEdit
 from venvjail.errors import UserError
-from venvjail.jail.explanation import HIDDEN, Explanation
-from venvjail.jail.plan import within
-from venvjail.jail.sight import Sight
 from venvjail.layout import VenvPaths
+from venvjail.planning.plan import within
 from venvjail.quoting import printable
+from venvjail.sight.explanation import HIDDEN, Explanation
+from venvjail.sight.sight import Sight
 
 #: The lists that show something outside the home, by the directory it is in.
 _LISTS = {"/run": "run", "/dev": "dev", "/proc": "proc"}

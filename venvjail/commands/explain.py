@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from venvjail.jail.explanation import HIDDEN, Explanation
-from venvjail.jail.sight import Sight
 from venvjail.layout import VenvPaths
 from venvjail.quoting import printable
+from venvjail.sight.explanation import HIDDEN, Explanation
+from venvjail.sight.sight import Sight
 
 _COLOURS = {HIDDEN: "red"}
 _NAMED = 12

@@ -10,10 +10,10 @@ import click
 
 from fusefs.rules import Access
 from venvjail.commands.explain import hidden_names
-from venvjail.jail.explanation import HIDDEN, READ_ONLY
-from venvjail.jail.sight import Sight
 from venvjail.layout import VenvPaths
 from venvjail.quoting import printable
+from venvjail.sight.explanation import HIDDEN, READ_ONLY
+from venvjail.sight.sight import Sight
 
 #: Below a directory that is shown whole the tree ends: what is in it is known.
 _DEPTH = 8

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import click
 
 from venvjail import client
+from venvjail.audit.refusal import Refusal
+from venvjail.audit.store import Reader
 from venvjail.commands.columns import lines, terminal_width
 from venvjail.errors import JailError
-from venvjail.jail.audit_store import Reader
-from venvjail.jail.host import find_home
-from venvjail.jail.refusal import Refusal
 from venvjail.layout import VenvPaths
+from venvjail.planning.host import find_home
 from venvjail.quoting import printable
 
 _HEADING = ("TIME", "VERDICT", "OPERATION", "PATH", "COUNT", "SENSITIVE", "COMMAND")

@@ -12,8 +12,8 @@ from venvjail.commands.columns import lines, terminal_width
 from venvjail.config import file as configfile
 from venvjail.config.view import render
 from venvjail.errors import JailError
-from venvjail.jail import host, policy
 from venvjail.layout import VenvPaths
+from venvjail.planning import host, policy
 from venvjail.quoting import printable
 
 

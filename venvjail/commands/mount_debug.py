@@ -23,8 +23,8 @@ from fusefs.view import ViewSettings, raise_descriptor_limit
 from venvjail.caller import refuse_in_jail, refuse_root
 from venvjail.config import file as configfile
 from venvjail.errors import JailError, UserError
-from venvjail.jail import guards, host, policy
 from venvjail.layout import VenvPaths
+from venvjail.planning import guards, host, policy
 from venvjail.quoting import printable
 from venvjail.record import load
 

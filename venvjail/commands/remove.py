@@ -13,9 +13,9 @@ import click
 from venvjail import client
 from venvjail.commands import processes as running
 from venvjail.errors import JailError, UserError
-from venvjail.jail import host
-from venvjail.jail.plan import within
 from venvjail.layout import VenvPaths
+from venvjail.planning import host
+from venvjail.planning.plan import within
 from venvjail.quoting import printable
 from venvjail.record import check_state, read
 from venvjail.trees import delete_tree

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import click
 
+from venvjail.audit.refusal import Refusal
 from venvjail.commands import allow
 from venvjail.commands.log_view import Selection, up_to_now
-from venvjail.jail.explanation import HIDDEN
-from venvjail.jail.plan import within
-from venvjail.jail.refusal import Refusal
-from venvjail.jail.sight import Sight
 from venvjail.layout import VenvPaths
+from venvjail.planning.plan import within
 from venvjail.quoting import printable, toml_string
+from venvjail.sight.explanation import HIDDEN
+from venvjail.sight.sight import Sight
 
 _REFUSALS = ("hidden", "denied")
 _PROGRAMS = 3

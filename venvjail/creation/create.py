@@ -18,9 +18,9 @@ from venvjail.creation.progress import Progress
 from venvjail.creation.project import Project, choose_project, given_project, is_within
 from venvjail.creation.roots import current_launcher
 from venvjail.errors import JailError, UserError
-from venvjail.jail.host import find_home
-from venvjail.jail.launcher import refuse_exposed
 from venvjail.layout import VenvPaths
+from venvjail.planning.host import find_home
+from venvjail.planning.launcher import refuse_exposed
 from venvjail.record import refuse_newer
 
 _EXIT_INTERRUPTED = 130

@@ -21,10 +21,10 @@ from venvjail.creation.contents import clear_venv, make_state, remove_commands
 from venvjail.creation.progress import Progress
 from venvjail.creation.roots import entry_roots, supervisor_roots
 from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
-from venvjail.jail import withheld
 from venvjail.layout import VenvPaths
 from venvjail.quoting import printable
 from venvjail.rcfiles import activate_files
+from venvjail.serving import withheld
 
 
 @dataclass(frozen=True)

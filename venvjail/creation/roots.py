@@ -7,7 +7,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 
 from venvjail.errors import UserError
-from venvjail.jail.launcher import Launcher
+from venvjail.planning.launcher import Launcher
 
 #: What the entries import besides the standard library.
 _ENTRY = ("venvjail",)

@@ -8,7 +8,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 
-from venvjail.jail import isolation
+from venvjail.networks import isolation
 
 _FAMILIES = {
     "debian": ("debian", "ubuntu", "linuxmint", "pop", "raspbian"),

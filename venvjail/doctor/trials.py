@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from venvjail import syscalls
 from venvjail.doctor import remedies
-from venvjail.jail import isolation
+from venvjail.networks import isolation
 
 Trial = Callable[[], str]
 

@@ -1,0 +1,1 @@
+"""What jailed programs were refused: collected, told and kept."""

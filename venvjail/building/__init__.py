@@ -1,0 +1,1 @@
+"""In the new namespaces: the jail is built, and init holds it."""

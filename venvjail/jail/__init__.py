@@ -1,1 +1,0 @@
-"""The running jail: its plan, its processes, its services."""

@@ -1,0 +1,1 @@
+"""What a jail sees at any path, and why, without a jail running."""

@@ -1,0 +1,1 @@
+"""What confines each jailed process behind the mounts: Landlock and seccomp."""
