@@ -27,7 +27,6 @@ _LIMITS = (
     resource.RLIMIT_NOFILE,
     resource.RLIMIT_NPROC,
 )
-_LOCK_MODE = 0o200
 _SUPERVISOR = (
     "import sys; sys.path[:0] = sys.argv[5:]; "
     "from venvjail.serving.supervisor import main; "
@@ -59,18 +58,12 @@ def start_supervisor(paths: VenvPaths, network: str = "") -> None:
 
 
 def _open_lock(paths: VenvPaths) -> int:
-    """The start lock, not held yet; the runtime directory is made where it is missing.
-
-    Nobody can read it: the jail of another venv may see this one, on a mount that is read-only, and
-    a descriptor that is open for reading is enough to lock a file for ever; flock(2).
-    """
+    """The start lock, not held yet; the runtime directory is made where it is missing."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(paths.run, 0o700)
-        lock = os.open(paths.run + "/lock", flags, _LOCK_MODE)
-        os.fchmod(lock, _LOCK_MODE)  # one of a former version
-        return lock
+        return os.open(paths.run + "/lock", flags, 0o600)
     except OSError as error:
         raise JailError(
             f"{error.filename or paths.run}: {error.strerror}; the jail needs a file of yours "

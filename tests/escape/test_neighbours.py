@@ -11,7 +11,6 @@ import pytest
 
 from tests.support.home import FakeHome
 from tests.support.jail import VENVJAIL, JailedVenv
-from tests.support.requirements import require
 from venvjail import record
 
 POISON = 'for f in "$@"; do echo poison >"$f" || rm -rf "$f" || mv "$f" "$f.old"; done; mkdir "$1"'
@@ -73,30 +72,6 @@ def test_also_where_it_may_write_beside_its_project(home: FakeHome) -> None:
         with busy(venv):
             done = home.run([*VENVJAIL, "--without-pip", place / "venv"])
             assert "programs run in the jail" in done.stderr
-
-
-HOLD = """
-import errno, fcntl, os, sys
-for flags in (os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_PATH):
-    try:
-        fcntl.flock(os.open(sys.argv[1], flags), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        print("locked")
-    except OSError as error:
-        print(errno.errorcode[error.errno])
-"""
-
-
-def test_the_start_of_a_jail_cannot_be_held_up_by_another(home: FakeHome, tmp_path: Path) -> None:
-    """A venv outside of the home is in sight of the jails of others."""
-    require(not tmp_path.is_relative_to("/tmp"), "the tests' own directory is in /tmp")
-    with JailedVenv(home) as attacker, JailedVenv(home, tmp_path / "elsewhere/venv") as victim:
-        victim.python("")
-        lock = Path(victim.paths.run) / "lock"
-        attacker.check(["ls", lock])
-        assert attacker.python(HOLD, lock).split() == ["EACCES", "EROFS", "EACCES", "EBADF"]
-        victim.stop()
-        assert victim.python("print('well')") == "well"
-        assert home.check(["/usr/bin/python3", "-c", HOLD, lock]).split()[1] == "locked"
 
 
 def test_a_jail_that_is_starting_is_waited_for(home: FakeHome) -> None:
