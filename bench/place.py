@@ -22,10 +22,10 @@ class Place:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.project = home / "work/project"
+        self.project = home / "src/project"
         self.plain = self.project / "plain"
         self.jailed = self.project / "jailed"
-        self.wheels = home / "work/wheels"
+        self.wheels = home / "src/wheels"
 
     @property
     def store(self) -> Path:

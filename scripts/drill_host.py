@@ -38,7 +38,7 @@ class Place:
 
     def __init__(self, root: Path) -> None:
         self.home = root / "home"
-        self.project = self.home / "work/app"
+        self.project = self.home / "src/app"
         self.venv = self.project / "venv"
         self.runtime = root / "run"
         self._report = self.project / "report.json"
@@ -47,10 +47,10 @@ class Place:
             self._write(path, SECRET)
         for path in ("~/.bashrc", "~/.profile"):
             self._write(path, "# an ordinary line\n")
-        for env in ("~/work/app/other", "~/work/tools"):
+        for env in ("~/src/app/other", "~/src/tools"):
             self._write(f"{env}/pyvenv.cfg", "home = /usr/bin\n")
             self._write(f"{env}/lib/site-packages/README", "")
-        self._write("~/work/app/tools/crontab", CRONTAB).chmod(0o755)
+        self._write("~/src/app/tools/crontab", CRONTAB).chmod(0o755)
         self.run("git", "init", "--quiet", str(self.project))
 
     @property
@@ -183,7 +183,7 @@ def _described(name: str) -> str:
     if name in payload.CONNECT:
         return f"talk to {name} of the session"
     if name in payload.APPEND:
-        return f"write {name.replace('~/work/app', '.')}"
+        return f"write {name.replace('~/src/app', '.')}"
     return {"crontab": "install a crontab"}.get(name, f"read {name}")
 
 

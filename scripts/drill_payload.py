@@ -41,13 +41,13 @@ APPEND = (
     "~/.config/autostart/update.desktop",
     "~/.config/systemd/user/update.service",
     "~/.local/bin/git",
-    "~/work/app/.git/hooks/post-commit",
-    "~/work/app/.git/config",
-    "~/work/app/.vscode/tasks.json",
-    "~/work/app/other/lib/site-packages/update.pth",
-    "~/work/app/venv/bin/activate",
-    "~/work/app/venv/bin/python-update",
-    "~/work/tools/lib/site-packages/update.pth",
+    "~/src/app/.git/hooks/post-commit",
+    "~/src/app/.git/config",
+    "~/src/app/.vscode/tasks.json",
+    "~/src/app/other/lib/site-packages/update.pth",
+    "~/src/app/venv/bin/activate",
+    "~/src/app/venv/bin/python-update",
+    "~/src/tools/lib/site-packages/update.pth",
 )
 CONNECT = ("agent.sock", "docker.sock")
 

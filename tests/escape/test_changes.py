@@ -62,10 +62,10 @@ def test_names_are_escaped(home: FakeHome) -> None:
 
 def test_a_guarded_file_that_the_host_replaces(home: FakeHome) -> None:
     # As an editor saves: the kernel takes the mount away with the old file.
-    guarded = home.write("work/proj/.envrc", "old\n")
+    guarded = home.write("src/proj/.envrc", "old\n")
     with JailedVenv(home) as venv:
         assert venv.run(["sh", "-c", 'echo x >"$1"', "sh", guarded]).returncode != 0
-        fresh = home.write("work/proj/.envrc.new", "new\n")
+        fresh = home.write("src/proj/.envrc.new", "new\n")
         fresh.rename(guarded)
         done = venv.run(["sh", "-c", 'echo x >"$1"', "sh", guarded])
         assert done.returncode != 0
@@ -74,10 +74,10 @@ def test_a_guarded_file_that_the_host_replaces(home: FakeHome) -> None:
 
 
 def test_replaced_while_a_program_runs(home: FakeHome) -> None:
-    guarded = home.write("work/proj/.envrc", "old\n")
+    guarded = home.write("src/proj/.envrc", "old\n")
     with JailedVenv(home) as venv:
         venv.check(["sh", "-c", "sleep 1000 >/dev/null 2>&1 &"])
-        home.write("work/proj/.envrc.new", "new\n").rename(guarded)
+        home.write("src/proj/.envrc.new", "new\n").rename(guarded)
         # A jail in which something runs goes on, and the user knows.
         assert "was replaced or removed on the host" in venv.run(["true"]).stderr
         assert venv.run(["true"]).stderr == ""

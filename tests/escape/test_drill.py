@@ -29,7 +29,7 @@ def test_drill(home: FakeHome, tmp_path: Path) -> None:
     assert len(rows) > 30
     assert done.returncode == 0, done.stdout + done.stderr
     jailed = directory / "jailed/home"
-    command = [sys.executable, "-m", "venvjail", "log", jailed / "work/app/venv", "--json"]
+    command = [sys.executable, "-m", "venvjail", "log", jailed / "src/app/venv", "--json"]
     lines = run_command(command, env=home.env, cwd=tmp_path).stdout.splitlines()
     logged = {os.path.relpath(json.loads(line)["path"], jailed) for line in lines}
     assert {".ssh", ".aws", ".mozilla", ".bitcoin", ".bash_history", ".netrc", ".bashrc"} <= logged

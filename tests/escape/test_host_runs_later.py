@@ -62,9 +62,9 @@ def furnish(home: FakeHome) -> None:
     """Everything that the host runs later, in the project."""
     project = home.project
     for name in (".envrc", ".idea/workspace.xml", ".vscode/tasks.json", ".husky/_/pre-commit"):
-        home.write(f"work/proj/{name}", "the user's\n")
-    home.write("work/proj/.husky/pre-commit", "the user's\n")
-    home.write("work/proj/.git/hooks/pre-commit", "the user's\n")
+        home.write(f"src/proj/{name}", "the user's\n")
+    home.write("src/proj/.husky/pre-commit", "the user's\n")
+    home.write("src/proj/.git/hooks/pre-commit", "the user's\n")
     home.write("elsewhere/plain/pyvenv.cfg", "home = /usr/bin\n")
     for name in ("libs/nested", "libs/symlinked"):
         home.check(["git", "init", "--quiet", project / name])
@@ -73,9 +73,9 @@ def furnish(home: FakeHome) -> None:
     home.check(["git", "init", "--quiet", "--bare", project / "libs/mirror"])
     home.check(["git", "worktree", "add", "--quiet", project / "libs/worktree"])
     home.check(["git", "config", "core.hooksPath", ".husky/_"])
-    home.write("work/proj/libs/worktree/.husky/_/pre-commit", "the user's\n")
+    home.write("src/proj/libs/worktree/.husky/_/pre-commit", "the user's\n")
     home.check(["git", "config", "include.path", "../.gitincluded"])
-    home.write("work/proj/.gitincluded", "[core]\n\tfsmonitor = false\n")
+    home.write("src/proj/.gitincluded", "[core]\n\tfsmonitor = false\n")
     home.check(["/usr/bin/python3", "-m", "venv", "--without-pip", project / "envs/deep/plain"])
     (project / "envs/linked").symlink_to(home.root / "elsewhere/plain")
     JailedVenv(home, "envs/other")
@@ -98,7 +98,7 @@ def before(jail: JailedVenv) -> dict[str, str]:
 def state_of(jail: JailedVenv) -> dict[str, str]:
     """What is at the guarded paths, and below them."""
     files = jail.home.snapshot(without=jail.env)
-    prefixes = tuple(f"work/proj/{name}" for name in GUARDED)
+    prefixes = tuple(f"src/proj/{name}" for name in GUARDED)
     return {path: text for path, text in files.items() if path.startswith(prefixes)}
 
 
@@ -149,7 +149,7 @@ def test_everything_works_where_there_is_no_jail(
 def test_the_users_own_work_goes_on(jail: JailedVenv) -> None:
     # What is guarded from the jail is not from the user, while the jail runs.
     home = jail.home
-    home.write("work/proj/libs/nested/new.txt", "text\n")
+    home.write("src/proj/libs/nested/new.txt", "text\n")
     home.check(["git", "add", "new.txt"], cwd=home.project / "libs/nested")
     home.check(["git", "commit", "--quiet", "-m", "Add"], cwd=home.project / "libs/nested")
     log = ["git", "-C", home.project / "libs/nested", "log", "--format=%s"]

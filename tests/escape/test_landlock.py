@@ -167,7 +167,7 @@ class TestGuardedStdin:
     ) -> None:
         files = {
             "guarded": guarded,
-            "project": jail.home.write("work/proj/lines", guarded.read_text()),
+            "project": jail.home.write("src/proj/lines", guarded.read_text()),
             "hidden": jail.home.write("docs/lines", guarded.read_text()),
         }
         code = "import os; print(os.read(0, 4).decode(), end='')"

@@ -39,14 +39,14 @@ def test_a_checkout_as_the_project_is_refused(home: FakeHome, options: tuple[str
 
 
 def test_a_project_in_a_directory_of_code_is_refused(home: FakeHome) -> None:
-    # It would be the package of that name: `work/json/__init__.py` before the standard one.
-    copy_sources(home.root / "work")
-    project = home.root / "work/json"
+    # It would be the package of that name: `src/json/__init__.py` before the standard one.
+    copy_sources(home.root / "src")
+    project = home.root / "src/json"
     project.mkdir()
     command = [*VENVJAIL, "--without-pip", project / "venv"]
-    done = home.run(command, env=from_sources(home.root / "work"), cwd=home.root)
+    done = home.run(command, env=from_sources(home.root / "src"), cwd=home.root)
     assert done.returncode == 2
-    assert f"venvjail itself runs from {home.root / 'work'}:" in done.stderr
+    assert f"venvjail itself runs from {home.root / 'src'}:" in done.stderr
 
 
 def test_sources_below_the_project_are_read_only(home: FakeHome) -> None:

@@ -107,10 +107,10 @@ def test_a_venv_deep_in_another_ones_project(home: FakeHome) -> None:
 def test_what_is_above_a_project_in_a_writable_directory_stays(home: FakeHome) -> None:
     # `writable` may contain the project or the venv: they must stay at their paths too.
     with JailedVenv(home, "venv") as venv:
-        beside = home.root / "work/group/other"
+        beside = home.root / "src/group/other"
         home.check(["git", "init", "--quiet", beside])
-        add(venv, "home", 'writable = ["work"]')
-        assert venv.run(["touch", home.root / "work/group/new"]).returncode == 0
+        add(venv, "home", 'writable = ["src"]')
+        assert venv.run(["touch", home.root / "src/group/new"]).returncode == 0
         for path in (home.project, beside / ".git", beside, beside.parent):
             assert venv.run(["mv", path, f"{path}.old"]).returncode != 0
         assert venv.run(["touch", beside / ".git/config"]).returncode != 0
@@ -119,9 +119,9 @@ def test_what_is_above_a_project_in_a_writable_directory_stays(home: FakeHome) -
 
 def test_a_project_exchanged_for_a_symlink_by_another_jail(home: FakeHome) -> None:
     """The venv is elsewhere, so that the jail whose project has this one's knows nothing of it."""
-    app = home.root / "work/app"
+    app = home.root / "src/app"
     app.mkdir()
-    around = ("--without-pip", "--project", str(home.root / "work"))
+    around = ("--without-pip", "--project", str(home.root / "src"))
     within = ("--without-pip", "--project", str(app))
     with (
         JailedVenv(home, options=around) as attacker,
@@ -130,7 +130,7 @@ def test_a_project_exchanged_for_a_symlink_by_another_jail(home: FakeHome) -> No
         write = "import sys; open(sys.argv[1], 'w').close()"
         victim.python(write, app / "own")
         victim.stop()
-        attacker.check(["mv", app, home.root / "work/moved"])
+        attacker.check(["mv", app, home.root / "src/moved"])
         attacker.check(["ln", "-s", home.root / ".ssh", app])
         stolen = home.root / ".ssh/stolen"
         done = home.run([victim.bin / "python", "-c", write, stolen], cwd=home.root)

@@ -33,15 +33,15 @@ def _outside_tmp(tmp_path: Path) -> None:
 
 
 def aliases(home: Path) -> list[str]:
-    """Paths of ``~/.ssh/id_rsa`` for a process whose working directory is ``~/work/proj``."""
+    """Paths of ``~/.ssh/id_rsa`` for a process whose working directory is ``~/src/proj``."""
     return [
         *(f"/proc/{process}/root{home}/.ssh/id_rsa" for process in ("self", "thread-self")),
         *(f"/proc/{process}/cwd/../../.ssh/id_rsa" for process in ("self", "thread-self")),
         "../../.ssh/id_rsa",
-        f"{home}/work/../.ssh/id_rsa",
+        f"{home}/src/../.ssh/id_rsa",
         f"//{home}//.ssh/./id_rsa",
         f"/dev/fd/../root{home}/.ssh/id_rsa",
-        f"{home}/work/proj/venv/../../../.ssh/id_rsa",
+        f"{home}/src/proj/venv/../../../.ssh/id_rsa",
     ]
 
 
@@ -82,7 +82,7 @@ mkdir home above all
 mount --bind "$HOME" home
 mount --bind "$HOME/.." above
 mount --rbind / all
-cd "$HOME/work/proj"
+cd "$HOME/src/proj"
 exec "$@"
 """
 

@@ -179,7 +179,7 @@ PLANT = """
 import os, sys
 home, project, *targets = sys.argv[1:]
 planted = []
-for name in (".cache", ".cargo", ".local", ".npm", "work", "projects", ".ssh"):
+for name in (".cache", ".cargo", ".local", ".npm", "src", "projects", ".ssh"):
     for target in targets:
         try:
             if os.path.lexists(f"{home}/{name}"):
@@ -206,7 +206,7 @@ print(sorted(planted))
 """
 FIND = """
 import os, sys
-for directory, _, names in os.walk(sys.argv[1], followlinks=True):
+for directory, below, names in os.walk(sys.argv[1], followlinks=True):
     for name in names:
         try:
             with open(os.path.join(directory, name), errors="replace") as file:
@@ -214,8 +214,8 @@ for directory, _, names in os.walk(sys.argv[1], followlinks=True):
                     print(os.path.join(directory, name))
         except OSError:
             pass
-    if directory.count("/") > sys.argv[1].count("/") + 6:
-        break
+    if directory.count("/") > sys.argv[1].count("/") + 4:
+        below.clear()
 """
 
 
@@ -230,7 +230,7 @@ def test_symlinks_left_for_the_next_jail(home: FakeHome, target: str) -> None:
         for name in (".cargo", ".local", ".npm"):
             assert repr(name) in planted
         assert repr(".cache") not in planted  # grafted, and so a mount point
-        assert repr("work") not in planted  # a mount lies below it
+        assert repr("src") not in planted  # a mount lies below it
         assert str(home.project) + "/venv" not in planted
         before = home.snapshot(without=home.project)
         for _ in range(2):

@@ -138,7 +138,7 @@ def test_a_submodule_has_its_repository_in_the_guarded_one(home: FakeHome) -> No
 def test_a_hidden_directory_with_a_repository(home: FakeHome) -> None:
     nested = home.project / "libs/secret/nested"
     home.check(["git", "init", "--quiet", nested])
-    home.write(".dirjailconfig", '[filesystem]\nhide = ["~/work/proj/libs/secret"]\n')
+    home.write(".dirjailconfig", '[filesystem]\nhide = ["~/src/proj/libs/secret"]\n')
     with JailedVenv(home) as venv:
         for path in (nested.parent, nested.parent.parent):
             assert venv.run(["mv", path, f"{path}.old"]).returncode == 1

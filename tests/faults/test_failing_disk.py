@@ -141,7 +141,7 @@ def test_writing_to_the_store(disk: FaultyDisk, stored: JailedVenv, name: str) -
         assert told("open('kept').read()") == "before"
         disk.work()
         assert told("open('new', 'w').write('after')") == 5
-        assert told("sorted(os.listdir('.'))[3:]") == ["kept", "new", "work"]
+        assert told("sorted(os.listdir('.'))[3:]") == ["kept", "new", "src"]
     assert (stored.store / "kept").read_text() == "before"
 
 
@@ -225,7 +225,7 @@ def test_mounts_that_the_kernel_drops_open_nothing(disk: FaultyDisk, stored: Jai
         assert "an error of the file system took the mount away that covered" in errors
     _all_end(others)
     assert stored.python("import os; print(sorted(os.listdir(os.path.expanduser('~'))))") == (
-        "['.bashrc', '.inputrc', '.profile', 'work']"
+        "['.bashrc', '.inputrc', '.profile', 'src']"
     )
 
 

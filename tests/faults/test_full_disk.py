@@ -20,7 +20,7 @@ class Full:
         self.disk = disk
         self.env = home.env
         self.home = disk.mount_point / "home"
-        self.project = self.home / "work/proj"
+        self.project = self.home / "src/proj"
         self.venv = self.project / "venv"
         disk.run(["/bin/cp", "-a", home.root, disk.mount_point], self.env)
         self.env["HOME"] = str(self.home)

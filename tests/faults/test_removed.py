@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 
 LIST_HOME = "import os; print(sorted(os.listdir(os.path.expanduser('~'))))"
 MAKE = "import os; open(os.path.expanduser('~/made'), 'w').write('by the jail')"
-SHOWN = "['.bashrc', '.inputrc', '.profile', 'work']"
+SHOWN = "['.bashrc', '.inputrc', '.profile', 'src']"
 
 
 def test_the_store_is_removed_while_commands_run(own_jail: JailedVenv) -> None:
@@ -116,7 +116,7 @@ def test_a_new_venv_in_the_place_of_a_removed_one(home: FakeHome) -> None:
             os.kill(old, signal.SIGTERM)
             assert held.ended(time.monotonic() + 10)
             held.close()
-            assert venv.python(LIST_HOME) == SHOWN.replace("'work'", "'made', 'work'")
+            assert venv.python(LIST_HOME) == SHOWN.replace("'src'", "'made', 'src'")
             assert supervisors(venv) == [running(venv).supervisor]
     assert len(set(tmp)) == 2
     shutil.rmtree(tmp[0])

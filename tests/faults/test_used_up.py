@@ -119,7 +119,7 @@ def test_no_inotify(home: FakeHome) -> None:
     """
     with JailedVenv(home) as venv:
         script = (
-            "set -eu; cd work/proj; venv/bin/python -c pass; "
+            "set -eu; cd src/proj; venv/bin/python -c pass; "
             "echo '[home]\nallow = [\".gitconfig\"]' > ~/.dirjailconfig; "
             "venv/bin/python -c 'print(open(\"'$HOME'/.gitconfig\").read())'; "
             'venv/bin/python -c \'import os, sys; p = os.path.dirname(sys.executable) + "/tool"; '

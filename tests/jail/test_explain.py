@@ -62,9 +62,9 @@ IN_HOME = {
     ".config/fish/config.fish": ("read-only", "done", "EROFS"),
     ".config/new": ("stored in venv/home", "done", "done"),
     "own/x": ("stored in venv/home", "done", "done"),
-    "work/proj/main.py": ("writable", "done", "done"),
-    "work/proj/.git/config": ("read-only", "done", "EROFS"),
-    "work/proj/venv/pyvenv.cfg": ("read-only", "done", "EROFS"),
+    "src/proj/main.py": ("writable", "done", "done"),
+    "src/proj/.git/config": ("read-only", "done", "EROFS"),
+    "src/proj/venv/pyvenv.cfg": ("read-only", "done", "EROFS"),
 }
 OUTSIDE = {
     "/etc/passwd": ("read-only", "done", "EROFS"),

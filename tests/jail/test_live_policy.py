@@ -86,7 +86,7 @@ def test_a_directory_of_mode_ro_is_hidden_though_it_is_mounted(own_jail: JailedV
     user_config(home, "")
     eventually(lambda: not shell.sees("~/tools"), "the old rules", seconds=SECOND)
     assert shell.run("cat <&3") == "x\n"
-    assert shell.run("ls ~/work/proj").split()[0] == "main.py"  # what is mounted there stays
+    assert shell.run("ls ~/src/proj").split()[0] == "main.py"  # what is mounted there stays
     shell.close()
 
 

@@ -74,7 +74,7 @@ def populated(jail: JailedVenv) -> JailedVenv:
 @pytest.mark.parametrize("running", [True, False])
 def test_the_same_names_as_in_the_jail(populated: JailedVenv, running: bool) -> None:
     home = populated.home.root
-    for directory in ("", ".config", ".config/tool", ".config/tool/deep", "work"):
+    for directory in ("", ".config", ".config/tool", ".config/tool/deep", "src"):
         inside = populated.check(["ls", "-A", home / directory])
         if not running:
             populated.stop()
@@ -190,7 +190,7 @@ def test_a_mountpoint_in_the_home(jail: JailedVenv) -> None:
     with mounted(jail, "look") as view:
         assert view.root == mountpoint
         assert os.listdir(view.root) == ["home", "proc"]
-        assert os.listdir(view.home / "work/proj") == []
+        assert os.listdir(view.home / "src/proj") == []
         assert view.end() == []
     mountpoint.rmdir()
 

@@ -95,7 +95,7 @@ def test_a_home_spelled_through_a_symlink(home: FakeHome, tmp_path: Path) -> Non
         assert all_end(in_jail(venv, "look", paths), "ENOENT")
         assert all_end(on_host(home, "look", paths), DONE)
         assert venv.python("import os; print(sorted(os.listdir(os.path.expanduser('~'))))") == (
-            "['.bashrc', '.inputrc', '.profile', 'work']"
+            "['.bashrc', '.inputrc', '.profile', 'src']"
         )
         venv.check(["sh", "-c", "echo new >~/created"])
         assert (venv.store / "created").read_text() == "new\n"

@@ -108,13 +108,13 @@ def test_the_hook_of_pre_commit(own_jail: JailedVenv) -> None:
     own_jail.check(
         ["sh", "-c", 'cat >"$0" && chmod +x "$0"', own_jail.bin / "pre-commit"], stdin=stub
     )
-    home.write("work/proj/good one.py", "1\n")
+    home.write("src/proj/good one.py", "1\n")
     home.check(["git", "add", "good one.py"])
     done = home.run(["git", "commit", "--quiet", "--message=Add"])
     assert done.returncode == 0, done.stderr
     assert "run --files good one.py" in done.stdout + done.stderr
     assert "No such file" in done.stdout + done.stderr
-    home.write("work/proj/bad.py", "1\n")
+    home.write("src/proj/bad.py", "1\n")
     home.check(["git", "add", "bad.py"])
     assert home.run(["git", "commit", "--quiet", "--message=Add"]).returncode != 0
 

@@ -42,7 +42,7 @@ def test_venv_and_tmp_go_and_the_rest_stays(home: FakeHome) -> None:
     assert not tmp.exists()
     after = home.snapshot()
     assert {name: after[name] for name in before} == before
-    assert set(after) - set(before) <= {"work/proj/.git"}
+    assert set(after) - set(before) <= {"src/proj/.git"}
 
 
 def test_a_moved_venv(home: FakeHome) -> None:

@@ -100,7 +100,7 @@ echo "${{VIRTUAL_ENV-none}}"
 @pytest.mark.parametrize(("shell", "source"), [("bash", "source"), ("sh", "."), ("bash", ".")])
 def test_existing_scripts_work(jail: JailedVenv, shell: str, source: str) -> None:
     """... but it allows to run existing shell scripts that call `source/venv/activate`."""
-    script = jail.home.write("work/proj/run.sh", SCRIPT.format(shell=shell, source=source))
+    script = jail.home.write("src/proj/run.sh", SCRIPT.format(shell=shell, source=source))
     script.chmod(0o755)
     expected = f"{jail.env}\nhello from proj\nnone\n"
     assert jail.check(["./run.sh"]) == expected

@@ -21,7 +21,7 @@ def test_all_programs_of_the_machine_run(jail: JailedVenv) -> None:
     host = jail.home.check(["sh", "-c", script, "sh", *PROGRAMS]).split()
     assert len(host) > 6
     assert jail.check(["sh", "-c", script, "sh", *PROGRAMS]).split() == host
-    jail.home.write("work/proj/Makefile", "hello:\n\t@echo made by make\n")
+    jail.home.write("src/proj/Makefile", "hello:\n\t@echo made by make\n")
     assert jail.check(["make", "--silent"]) == "made by make\n"
     assert "PRETTY_NAME" in jail.check(["cat", "/etc/os-release"])
 
@@ -30,7 +30,7 @@ def test_a_compiler_works(jail: JailedVenv) -> None:
     """... you can run all the programs that you have available on your machine: also those that
     start others and write files."""
     require(shutil.which("gcc") is not None, "gcc is not installed")
-    jail.home.write("work/proj/hello.c", '#include <stdio.h>\nint main() { puts("compiled"); }\n')
+    jail.home.write("src/proj/hello.c", '#include <stdio.h>\nint main() { puts("compiled"); }\n')
     jail.check(["gcc", "-o", "hello", "hello.c"])
     assert jail.check(["./hello"]) == "compiled\n"
 
@@ -40,7 +40,7 @@ def test_ls_of_the_home_lists_what_is_visible(jail: JailedVenv) -> None:
     files visible in the jail."""
     assert {".ssh", "docs"} <= set(jail.home.check(["sh", "-c", "ls -A ~"]).split())
     names = set(jail.check(["sh", "-c", "ls -A ~"]).split())
-    assert names - set(os.listdir(jail.store)) == {".bashrc", ".inputrc", ".profile", "work"}
+    assert names - set(os.listdir(jail.store)) == {".bashrc", ".inputrc", ".profile", "src"}
 
 
 def test_programs_started_by_programs_are_jailed(jail: JailedVenv) -> None:
@@ -138,7 +138,7 @@ def test_login_shell_reads_the_profile(jail: JailedVenv) -> None:
     assert all_end(in_jail(jail, "look", [jail.home.root / "dotfiles"]), "ENOENT")
 
 
-@pytest.mark.parametrize("place", ["work/proj", "work/proj/sub/dir", "work", "."])
+@pytest.mark.parametrize("place", ["src/proj", "src/proj/sub/dir", "src", "."])
 def test_working_directory_is_preserved(jail: JailedVenv, place: str) -> None:
     """Your current working directory path ... is preserved in the jail: in the home."""
     directory = jail.home.root / place
@@ -189,7 +189,7 @@ import os, pathlib, subprocess, sys, tempfile
 
 home, project = pathlib.Path.home(), pathlib.Path.cwd()
 places = [home, home / ".ssh", home / ".config/app", home / "docs", home / ".local/share/app",
-          home / "work", home / "work/other", project / "build", project / "venv",
+          home / "src", home / "src/other", project / "build", project / "venv",
           pathlib.Path("/tmp"), pathlib.Path("/var/tmp"), pathlib.Path("/dev/shm"),
           pathlib.Path("/run/user", str(os.getuid())), pathlib.Path("/etc"), pathlib.Path("/opt"),
           *map(pathlib.Path, sys.argv[1:])]

@@ -9,7 +9,7 @@ from tests.support.attempts import DONE, all_end, in_jail, on_host
 from tests.support.jail import VENVJAIL, JailedVenv
 
 #: All that the host's side of the home shows: the allowed files, and the way to the project.
-SHOWN = {".bashrc", ".inputrc", ".profile", "work"}
+SHOWN = {".bashrc", ".inputrc", ".profile", "src"}
 
 
 def shown(jail: JailedVenv, directory: Path) -> set[str]:
@@ -25,26 +25,26 @@ def test_the_home_is_hidden(jail: JailedVenv) -> None:
     everything = [
         path
         for path in home.root.rglob("*")
-        if not path.is_relative_to(home.root / "work")
+        if not path.is_relative_to(home.root / "src")
         and path.relative_to(home.root).parts[0] not in SHOWN
     ]
     assert home.root / ".ssh/id_rsa" in everything
     assert all_end(on_host(home, "look", everything), DONE)
     assert all_end(in_jail(jail, "look", everything), "ENOENT")
-    assert shown(jail, home.root / "work") == {"proj"}
+    assert shown(jail, home.root / "src") == {"proj"}
 
 
 def test_listed_files_are_shown(jail: JailedVenv) -> None:
     """... with the exception of an explicit list of configuration files ..."""
     assert shown(jail, jail.home.root) == SHOWN
-    for name in SHOWN - {"work"}:
+    for name in SHOWN - {"src"}:
         path = jail.home.root / name
         assert jail.check(["cat", path]) == path.read_text(encoding="utf-8")
 
 
 def test_listed_files_are_read_only(jail: JailedVenv) -> None:
     """... which are available read-only."""
-    paths = [jail.home.root / name for name in SHOWN - {"work"}]
+    paths = [jail.home.root / name for name in SHOWN - {"src"}]
     for operation in ("write", "truncate", "chmod", "rename"):
         assert all_end(on_host(jail.home, operation, paths), DONE)
         assert all_end(in_jail(jail, operation, paths), "EROFS")
@@ -79,7 +79,7 @@ def test_list_is_modified_by_the_users_config(own_jail: JailedVenv) -> None:
         ".gitconfig",
         "docs",
         "data",
-        "work",
+        "src",
     }
     allowed = [home.root / ".gitconfig", home.root / "docs/letter.txt"]
     assert all_end(in_jail(own_jail, "read", allowed), DONE)

@@ -99,7 +99,7 @@ def test_a_program_does_not_notice(own_jail: JailedVenv) -> None:
     should not notice and be affected by the additional limitations applied in the jailed venv."""
     home = own_jail.home
     home.check([*VENVJAIL[:2], "venv", "--without-pip", "plain"])
-    program = home.write("work/proj/ordinary.py", ORDINARY)
+    program = home.write("src/proj/ordinary.py", ORDINARY)
     answers = [
         home.check(
             [f"{name}/bin/python", program, "one", "a b"], stdin="typed\n", env={"EXTRA": "1"}
@@ -115,7 +115,7 @@ def test_a_failing_program_fails_alike(own_jail: JailedVenv) -> None:
     status are those of the program."""
     home = own_jail.home
     home.check([*VENVJAIL[:2], "venv", "--without-pip", "plain"])
-    program = home.write("work/proj/failing.py", "raise ValueError('no')\n")
+    program = home.write("src/proj/failing.py", "raise ValueError('no')\n")
     plain, jailed = (home.run([f"{name}/bin/python", program]) for name in ("plain", "venv"))
     assert (plain.returncode, plain.stderr.splitlines()[-1]) == (1, "ValueError: no")
     assert (jailed.returncode, jailed.stderr) == (plain.returncode, plain.stderr)

@@ -85,11 +85,11 @@ server.shutdown()
 
 
 def test_console_script_changes_files_of_the_project(jail: JailedVenv) -> None:
-    path = jail.home.write("work/proj/ugly.py", "x = {  'a':1 }\n")
+    path = jail.home.write("src/proj/ugly.py", "x = {  'a':1 }\n")
     jail.home.check([jail.bin / "black", "--quiet", path])
     assert path.read_text() == 'x = {"a": 1}\n'
     # The control: a file that is not in the project.
-    letter = jail.home.write("work/letter.py", "x = {  'a':1 }\n")
+    letter = jail.home.write("src/letter.py", "x = {  'a':1 }\n")
     try:
         assert jail.home.run([jail.bin / "black", "--quiet", letter]).returncode != 0
         assert letter.read_text() == "x = {  'a':1 }\n"
@@ -99,7 +99,7 @@ def test_console_script_changes_files_of_the_project(jail: JailedVenv) -> None:
 
 def test_console_script_runs_code_of_the_project(jail: JailedVenv) -> None:
     jail.home.write(
-        "work/proj/test_it.py",
+        "src/proj/test_it.py",
         "import os, pathlib\n\n"
         "def test_works(tmp_path):\n    (tmp_path / 'x').write_text('x')\n\n"
         "def test_secret():\n    print((pathlib.Path.home() / '.ssh/id_rsa').read_text())\n",
@@ -125,7 +125,7 @@ numpy.save("array.npy", m)
 
 
 def test_module_as_program(jail: JailedVenv) -> None:
-    jail.home.write("work/proj/ugly_too.py", "x = {  'a':1 }\n")
+    jail.home.write("src/proj/ugly_too.py", "x = {  'a':1 }\n")
     done = jail.home.run([jail.bin / "python", "-m", "black", "--check", "ugly_too.py"])
     assert done.returncode == 1
     assert "would reformat ugly_too.py" in done.stderr

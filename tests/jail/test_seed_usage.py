@@ -122,7 +122,7 @@ def test_the_seeds_example(own_jail: JailedVenv) -> None:
 def test_a_script_with_the_venvs_shebang_is_jailed(jail: JailedVenv) -> None:
     """... all these programs are executed in the jail: also as the interpreter of a script."""
     script = jail.home.write(
-        "work/proj/script",
+        "src/proj/script",
         f"#!{jail.bin}/python\nimport os, sys\n"
         "print(sys.argv[1:], os.path.exists(os.path.expanduser('~/.ssh')))\n",
     )

@@ -49,11 +49,11 @@ def test_writes_to_no_world_writable_directory(jail: JailedVenv) -> None:
 def test_neighbours_of_the_project_are_out_of_reach(jail: JailedVenv) -> None:
     """The processes can write **only** to files in that subtree: what is made beside it is not
     there for the host."""
-    sibling = jail.home.root / "work/sibling"
+    sibling = jail.home.root / "src/sibling"
     assert all_end(on_host(jail.home, "create", [sibling]), DONE)
     jail.check(["sh", "-c", 'echo x >"$1"', "sh", sibling])
     assert not os.path.lexists(sibling)
-    assert (jail.store / "work/sibling").read_text() == "x\n"
+    assert (jail.store / "src/sibling").read_text() == "x\n"
 
 
 def test_activation_files_are_not_accessible(jail: JailedVenv) -> None:

@@ -164,7 +164,7 @@ def test_project_is_in_the_config(make: Make, home: FakeHome) -> None:
 def test_project_options(make: Make, home: FakeHome) -> None:
     project = make("a", project="..").project
     assert project is not None
-    assert project.path == str(home.root / "work")
+    assert project.path == str(home.root / "src")
     project = make("b", no_project=True).project
     assert project is not None
     assert project.path is None

@@ -116,7 +116,7 @@ def test_of_a_hidden_tree_only_the_top(client: Client) -> None:
 
 
 def test_the_way_to_a_mount_is_never_forgotten(layout: Layout) -> None:
-    deep = Rule(b"docs/work", Kind.MOUNTPOINT)
+    deep = Rule(b"docs/src", Kind.MOUNTPOINT)
     client = Client(layout, [deep, Rule(b"docs", Kind.ALLOW)])
     home, docs = client.inode("home"), client.inode("home/docs")
     client.inode("home/docs/diary")

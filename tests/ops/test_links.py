@@ -221,13 +221,13 @@ def test_a_link_planted_at_a_mountpoint_leads_nowhere(layout: Layout) -> None:
 
 
 def test_a_mountpoint_stops_a_link_even_if_it_was_just_replaced(layout: Layout) -> None:
-    (layout.host / "link").symlink_to("work/conf")
-    (layout.host / "work").mkdir()
-    client = Client(layout, [Rule(b"link", Kind.ALLOW), Rule(b"work", Kind.MOUNTPOINT)])
-    (layout.host / "work").rename(layout.host / "old")
-    (layout.host / "work").mkdir()
-    (layout.host / "work/conf").symlink_to("../.ssh/id_rsa")
-    assert client.readlink("home/link") == "work/conf"
+    (layout.host / "link").symlink_to("src/conf")
+    (layout.host / "src").mkdir()
+    client = Client(layout, [Rule(b"link", Kind.ALLOW), Rule(b"src", Kind.MOUNTPOINT)])
+    (layout.host / "src").rename(layout.host / "old")
+    (layout.host / "src").mkdir()
+    (layout.host / "src/conf").symlink_to("../.ssh/id_rsa")
+    assert client.readlink("home/link") == "src/conf"
     client.operations.close()
 
 

@@ -25,7 +25,7 @@ FILES = {
     ".bashrc": "alias ll='ls -l'\ngreet() { echo \"hello from bashrc, $1\"; }\n",
     "dotfiles/profile": "export FROM_PROFILE=yes\n",
     "dotfiles/inputrc": "set bell-style none\n",
-    "work/proj/main.py": 'print("hello from proj")\n',
+    "src/proj/main.py": 'print("hello from proj")\n',
 }
 SYMLINKS = {
     ".profile": "dotfiles/profile",
@@ -36,14 +36,14 @@ SYMLINKS = {
 class FakeHome:
     """A home directory made for one test, and the environment of the user who lives there.
 
-    ``root`` is the home itself; ``project`` is ``work/proj`` in it, a git repository with one
+    ``root`` is the home itself; ``project`` is ``src/proj`` in it, a git repository with one
     commit; ``env`` is the whole environment of the commands that :meth:`run` starts, and may be
     changed.  ``XDG_RUNTIME_DIR`` lies beside the home, as ``/run/user/UID`` does.
     """
 
     def __init__(self, root: Path, runtime: Path) -> None:
         self.root = root
-        self.project = root / "work/proj"
+        self.project = root / "src/proj"
         self.env = _environment(root, runtime)
         runtime.mkdir(mode=0o700)
         root.mkdir(mode=0o700)

@@ -125,12 +125,12 @@ def test_paths_in_the_home_are_normalised(files: Files, written: str, meant: str
 def test_absolute_paths_are_normalised_and_know_the_home(files: Files) -> None:
     effective = files.load(
         '[filesystem]\nhide = ["//srv/./private/"]\nwritable = ["~/data"]\n'
-        '[project]\npath = "~/work/*"\nprotect = ["./deploy/"]\n'
+        '[project]\npath = "~/src/*"\nprotect = ["./deploy/"]\n'
         '[run]\nallow = ["/run//postgresql"]\n[proc]\nallow = ["sys/fs/"]\n'
     )
     assert effective.filesystem.hide[0].value == "/srv/private"
     assert effective.filesystem.writable[0].value == f"{files.home}/data"
-    assert effective.project.path == Item(f"{files.home}/work/*", files.at_user(5))
+    assert effective.project.path == Item(f"{files.home}/src/*", files.at_user(5))
     assert effective.project.protect[-1].value == "deploy"
     assert effective.run.allow[-1].value == "/run/postgresql"
     assert effective.proc.allow[-1].value == "sys/fs"

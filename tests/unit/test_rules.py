@@ -52,11 +52,11 @@ def test_read_only_wins_over_allow_at_the_same_place_and_the_nearest_elsewhere()
 
 
 def test_a_mountpoint_is_reachable_below_a_hide_and_shows_nothing_else() -> None:
-    rules = Rules([Rule(b"work", Kind.HIDE), Rule(b"work/proj", Kind.MOUNTPOINT)])
-    assert rules.position(b"work").access is Access.ANCESTOR
-    assert rules.position(b"work/proj").access is Access.MOUNTPOINT
-    assert rules.position(b"work/proj/src").access is Access.MOUNTPOINT
-    assert rules.position(b"work/other").access is Access.HIDDEN
+    rules = Rules([Rule(b"src", Kind.HIDE), Rule(b"src/proj", Kind.MOUNTPOINT)])
+    assert rules.position(b"src").access is Access.ANCESTOR
+    assert rules.position(b"src/proj").access is Access.MOUNTPOINT
+    assert rules.position(b"src/proj/src").access is Access.MOUNTPOINT
+    assert rules.position(b"src/other").access is Access.HIDDEN
 
 
 def test_never_closes_even_a_mountpoint() -> None:
