@@ -214,7 +214,7 @@ for directory, below, names in os.walk(sys.argv[1], followlinks=True):
                     print(os.path.join(directory, name))
         except OSError:
             pass
-    if directory.count("/") > sys.argv[1].count("/") + 4:
+    if directory.count("/") > sys.argv[1].count("/") + 2:
         below.clear()
 """
 
