@@ -9,6 +9,7 @@ import pytest
 
 from tests.model.profiles import FIXED_SEED, SEED_VARIABLE
 from tests.support.home import FakeHome
+from tests.support.jail import JailedVenv
 from tests.support.processes import stop_jails
 from tests.support.tiers import TIERS, count_by_tier, tier_of
 
@@ -47,6 +48,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def home(tmp_path: Path) -> FakeHome:
     """A home like a real user's, for this test alone."""
     return FakeHome(tmp_path / "home", runtime=tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> FakeHome:
+    """A home like a real user's, for all tests of a module."""
+    directory = tmp_path_factory.mktemp("shared")
+    return FakeHome(directory / "home", runtime=directory / "run")
+
+
+@pytest.fixture(scope="module")
+def jail(shared_home: FakeHome) -> Iterator[JailedVenv]:
+    """A venv without pip in the shared home's project; its jail runs from the first command on."""
+    with JailedVenv(shared_home) as venv:
+        yield venv
+
+
+@pytest.fixture
+def own_jail(home: FakeHome) -> Iterator[JailedVenv]:
+    """A venv without pip and its jail, for this test alone, in its own home's project."""
+    with JailedVenv(home) as venv:
+        yield venv
 
 
 @pytest.fixture(autouse=True)

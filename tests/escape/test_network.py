@@ -1,7 +1,6 @@
 """An isolated jail and the servers of the host it runs on."""
 
 import ast
-import os
 import sys
 from collections.abc import Iterator
 
@@ -9,7 +8,6 @@ import pytest
 
 from tests.support.jail import JailedVenv
 from tests.support.live import user_config
-from tests.support.requirements import require
 from tests.support.world import (
     CONNECT,
     FURTHER,
@@ -20,9 +18,9 @@ from tests.support.world import (
     World,
     WorldsHome,
     answers,
+    require_isolation,
     world,
 )
-from venvjail.networks import isolation
 
 #: The ways to a program's own host.
 HOST = ("127.0.0.1", "127.0.0.53", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", *OWN, FURTHER)
@@ -49,8 +47,7 @@ SHUT = "from venvjail.networks import isolated\nimport sys\nisolated.shut(sys.ar
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[World]:
-    require(isolation.pasta() is not None, "pasta is not installed")
-    require(os.access("/dev/net/tun", os.R_OK | os.W_OK), "/dev/net/tun is missing or shut")
+    require_isolation()
     with world() as made:
         yield made
 

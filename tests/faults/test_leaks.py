@@ -6,12 +6,7 @@ from tests.support.jail import JailedVenv
 
 def test_a_hundred_commands_leave_nothing(own_jail: JailedVenv) -> None:
     first, last = run_commands(own_jail, 100)
-    assert last.descriptors <= first.descriptors
-    assert last.threads <= first.threads
-    assert (last.processes, last.zombies) == (0, 0)
-    assert (last.files, last.tmp) == (first.files, first.tmp)
-    assert last.memory < first.memory + 2 * MEBIBYTE
-    assert last.bytes < first.bytes + MEBIBYTE
+    last.check_against(first)
 
 
 def test_a_walk_takes_no_descriptors(own_jail: JailedVenv) -> None:

@@ -22,13 +22,6 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeHome]:
     assert home.snapshot(without=home.project) == before
 
 
-@pytest.fixture(scope="module")
-def jail(shared_home: FakeHome) -> Iterator[JailedVenv]:
-    """A venv without pip in the shared home's project; its jail runs from the first command on."""
-    with JailedVenv(shared_home) as venv:
-        yield venv
-
-
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
     """A directory of the user's that is neither in the home nor in the project."""
@@ -39,13 +32,6 @@ def outside(tmp_path: Path) -> Path:
     directory = tmp_path / "outside"
     directory.mkdir()
     return directory
-
-
-@pytest.fixture
-def own_jail(home: FakeHome) -> Iterator[JailedVenv]:
-    """A venv without pip and its jail, for this test alone, in its own home's project."""
-    with JailedVenv(home) as venv:
-        yield venv
 
 
 @pytest.fixture(scope="module")

@@ -10,26 +10,16 @@ from contextlib import contextmanager
 from tests.support.jail import VENVJAIL, JailedVenv
 from tests.support.processes import Process
 from tests.support.races import lingering
-from tests.support.running import WAITER, running
+from tests.support.running import WAITER, running, said, started
 from tests.support.waiting import eventually
 
 
 @contextmanager
 def waiter(jail: JailedVenv) -> Iterator[subprocess.Popen[str]]:
     """A command that runs in the jail until the end of the block; it is ready."""
-    with subprocess.Popen(
-        [jail.bin / "python", "-c", WAITER],
-        env=jail.home.env,
-        cwd=jail.home.project,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("ready")
+    with started(jail, "-c", WAITER) as process:
+        assert said(process).startswith("ready")
         yield process
-        process.kill()
 
 
 def test_every_command_joins_the_one_jail(jail: JailedVenv) -> None:

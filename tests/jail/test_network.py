@@ -5,14 +5,13 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.home import FakeHome
 from tests.support.jail import VENVJAIL, JailedVenv
-from tests.support.live import Shell, user_config
+from tests.support.live import Shell, configured, user_config
 from tests.support.namespaces import HIDE_PASTA, LOCAL_RESOLVER, TUN_SHUT, in_namespaces
 from tests.support.requirements import require
 from tests.support.waiting import eventually
@@ -24,6 +23,7 @@ from tests.support.world import (
     WorldsHome,
     answers,
     listening,
+    require_isolation,
     world,
 )
 from venvjail.networks import isolation
@@ -34,8 +34,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[World]:
-    require(isolation.pasta() is not None, "pasta is not installed")
-    require(os.access("/dev/net/tun", os.R_OK | os.W_OK), "/dev/net/tun is missing or shut")
+    require_isolation()
     with world() as made:
         yield made
 
@@ -46,17 +45,6 @@ def jail(place: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jai
     home = WorldsHome(directory / "home", directory / "run", place)
     with JailedVenv(home) as venv:
         yield venv
-
-
-@contextmanager
-def configured(jail: JailedVenv, text: str) -> Iterator[None]:
-    jail.stop()
-    file = user_config(jail.home, text)
-    try:
-        yield
-    finally:
-        jail.stop()
-        file.unlink()
 
 
 def reached(jail: JailedVenv, *addresses: str, port: int = PORT) -> dict[str, str]:

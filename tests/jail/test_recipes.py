@@ -5,15 +5,13 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.home import TREE, FakeHome
 from tests.support.jail import VENVJAIL, JailedVenv
-from tests.support.live import Shell, user_config
+from tests.support.live import Shell, configured, user_config
 from tests.support.namespaces import OWN_RUN, in_namespaces
 from tests.support.requirements import require
 from venvjail.walls import landlock
@@ -46,17 +44,6 @@ assert json.loads(head)["command"] == "initialize"
 print(json.dumps({"jail": os.environ.get("VENVJAIL"), "ssh": os.path.exists(
     os.path.expanduser("~/.ssh")), "helper": __file__}))
 """
-
-
-@contextmanager
-def configured(jail: JailedVenv, text: str) -> Iterator[None]:
-    jail.stop()
-    file = user_config(jail.home, text)
-    try:
-        yield
-    finally:
-        jail.stop()
-        file.unlink()
 
 
 def test_an_editor_with_helpers_in_the_home(own_jail: JailedVenv) -> None:

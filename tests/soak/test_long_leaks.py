@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.crowds import MEBIBYTE, list_many_names, run_commands, walk
+from tests.support.crowds import list_many_names, run_commands, walk
 from tests.support.jail import JailedVenv
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
@@ -11,12 +11,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 def test_a_thousand_commands_leave_nothing(own_jail: JailedVenv) -> None:
     first, last = run_commands(own_jail, 1000)
     print(first, last, sep="\n")  # noqa: T201 - the figures, with -s
-    assert last.descriptors <= first.descriptors
-    assert last.threads <= first.threads
-    assert (last.processes, last.zombies) == (0, 0)
-    assert (last.files, last.tmp) == (first.files, first.tmp)
-    assert last.memory < first.memory + 2 * MEBIBYTE
-    assert last.bytes < first.bytes + MEBIBYTE
+    last.check_against(first)
 
 
 def test_walks_through_two_hundred_thousand_inodes(own_jail: JailedVenv) -> None:

@@ -6,6 +6,7 @@ Short in CI, long in the soak.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,13 +59,31 @@ class Taken(NamedTuple):
     bytes: int
     memory: int
 
+    def check_against(self, before: Taken) -> None:
+        """Fail where it is more than ``before``, or anything still runs."""
+        assert self.descriptors <= before.descriptors
+        assert self.threads <= before.threads
+        assert (self.processes, self.zombies) == (0, 0)
+        assert (self.files, self.tmp) == (before.files, before.tmp)
+        assert self.memory < before.memory + 2 * MEBIBYTE
+        assert self.bytes < before.bytes + MEBIBYTE
+
+
+def _fewest_descriptors(figures: Figures) -> int:
+    """Of half a second: a connection that ended just now, ours among them, may be open yet."""
+    found = [figures.descriptors]
+    for _ in range(10):
+        time.sleep(0.05)
+        found.append(figures.descriptors)
+    return min(found)
+
 
 def taken(jail: JailedVenv) -> Taken:
     """By the supervisor, init and what is in the state directory and in ``/tmp`` of the host."""
     figures = Figures(jail)
     files = sorted(path for path in jail.state.rglob("*") if path.is_file())
     return Taken(
-        descriptors=figures.descriptors,
+        descriptors=_fewest_descriptors(figures),
         threads=figures.threads,
         zombies=_zombies(jail),
         processes=running(jail).processes,

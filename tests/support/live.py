@@ -1,6 +1,8 @@
 """What the tests of a running jail share: a shell that outlives the edits of files."""
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.home import FakeHome
@@ -15,6 +17,18 @@ def user_config(home: FakeHome, text: str) -> Path:
     path = home.write(".dirjailconfig", text)
     path.chmod(0o600)
     return path
+
+
+@contextmanager
+def configured(jail: JailedVenv, text: str) -> Iterator[None]:
+    """Have jails of ``jail`` started in the block by a user's config of ``text``."""
+    jail.stop()
+    file = user_config(jail.home, text)
+    try:
+        yield
+    finally:
+        jail.stop()
+        file.unlink()
 
 
 class Shell:

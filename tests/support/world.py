@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.home import FakeHome
+from tests.support.requirements import require
 from venvjail import syscalls
+from venvjail.networks import isolation, netlink
 from venvjail.networks import loopback as network
-from venvjail.networks import netlink
 
 _TREE = Path(__file__).parents[2]
 
@@ -167,6 +168,12 @@ def answers(output: str) -> dict[str, str]:
     """What ``CONNECT`` found, by address: a word, ``nothing`` or the name of an error."""
     found: dict[str, str] = ast.literal_eval(output)
     return found
+
+
+def require_isolation() -> None:
+    """Skip, or fail, where no jail can have an isolated network."""
+    require(isolation.pasta() is not None, "pasta is not installed")
+    require(os.access("/dev/net/tun", os.R_OK | os.W_OK), "/dev/net/tun is missing or shut")
 
 
 @contextmanager
