@@ -78,6 +78,39 @@ def test_looks_are_counted_not_repeated(recorder: Recorder, database: str) -> No
     assert (row.sensitive, row.on_host) == ("", True)
 
 
+def test_the_next_program_of_a_process_is_another_row(database: str, heard: Heard) -> None:
+    """After execve(2), which keeps the pid."""
+    runs = ["/usr/bin/first"]
+    times = [0.0]
+    programs = Programs(lambda _pid: runs[-1], clock=lambda: times[-1])
+    recorder = Recorder(database, HOME, programs, Sensitivity(SENSITIVE), heard)
+    for _ in range(2):
+        recorder.observe(event("home/docs"))
+    runs.append("/usr/bin/second")
+    times.append(1.0)
+    for _ in range(3):
+        recorder.observe(event("home/docs"))
+    assert {(row.exe, row.count) for row in rows(recorder, database)} == {
+        ("/usr/bin/first", 2),
+        ("/usr/bin/second", 3),
+    }
+    recorder.close()
+
+
+def test_another_verdict_on_the_same_path_is_another_row(recorder: Recorder, database: str) -> None:
+    """The policy may change between two requests."""
+    for verdict in (Verdict.HIDDEN, Verdict.REDIRECTED, Verdict.HIDDEN):
+        recorder.observe(event("home/docs", verdict))
+    found = {(row.verdict, row.count) for row in rows(recorder, database)}
+    assert found == {("hidden", 2), ("redirected", 1)}
+
+
+def test_each_look_for_a_sensitive_place_alarms(recorder: Recorder, heard: Heard) -> None:
+    for _ in range(3):
+        recorder.observe(event("home/.ssh"))
+    assert heard.paths == 3 * [(".ssh", True)]
+
+
 def test_a_missing_name_counts_only_if_it_is_sensitive(
     recorder: Recorder, database: str, heard: Heard
 ) -> None:

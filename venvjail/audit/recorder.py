@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
@@ -36,6 +36,14 @@ the host has it, who looked, and what is sensitive at present."""
 _Key = tuple[str, str, bytes, str]
 
 
+class _Again(NamedTuple):
+    """What was noted of a request; the same of the same process and program is only counted."""
+
+    program: Program
+    verdict: Verdict
+    refusal: Refusal
+
+
 class Recorder:
     """Collects events of the view and writes them to the file ``database``.
 
@@ -56,6 +64,7 @@ class Recorder:
         self._programs = programs
         self._alarm = alarm
         self._pending: dict[_Key, Refusal] = {}
+        self._again: dict[tuple[int, str, bytes], _Again] = {}
         self._waiting = trio.Event()
         self._writing = trio.Lock()
         self._database = database
@@ -68,6 +77,15 @@ class Recorder:
 
     def observe(self, event: Event) -> None:
         """Take note of one event; one about a name that nobody has counts if it is sensitive."""
+        again = self._again.get((event.pid, event.operation, event.path))
+        if (
+            again is not None
+            and again.verdict is event.verdict
+            and again.program is self._programs.of(event.pid)
+        ):
+            again.refusal.count += 1
+            again.refusal.last = time.time()
+            return
         hidden = event.verdict is Verdict.HIDDEN
         place = self._place(event.path)
         if hidden and not event.exists and place is None:
@@ -91,7 +109,7 @@ class Recorder:
             refusal.count += 1
             refusal.last = now
         elif len(self._pending) < (_PENDING_LIMIT if place is None else _SENSITIVE_LIMIT):
-            self._pending[key] = Refusal(
+            refusal = self._pending[key] = Refusal(
                 exe=program.exe,
                 operation=event.operation,
                 path=self._display(event.path),
@@ -106,6 +124,13 @@ class Recorder:
                 last=now,
             )
             self._waiting.set()
+        if refusal is not None and place is None:  # of a sensitive one the alarm hears each time
+            self._remember(event, program, refusal)
+
+    def _remember(self, event: Event, program: Program, refusal: Refusal) -> None:
+        if len(self._again) < _PENDING_LIMIT:
+            key = (event.pid, event.operation, event.path)
+            self._again[key] = _Again(program, event.verdict, refusal)
 
     def _display(self, path: bytes) -> str:
         """``home/.ssh`` of the view as the jail spells it, ``/home/alice/.ssh``."""
@@ -133,6 +158,7 @@ class Recorder:
         self._waiting = trio.Event()
         batch = list(self._pending.values())
         self._pending = {}
+        self._again = {}
         return batch
 
     def close(self) -> None:

@@ -136,16 +136,40 @@ class Reader:
     def __init__(self, path: str) -> None:
         self._path = path
         self._database: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
+        self._version = 0
 
     def __enter__(self) -> Reader:
-        if os.path.exists(self._path):
-            with self._sqlite():
-                self._database = _open(self._path, "rw")
+        self._open()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._database is not None:
-            self._database.close()
+        self._close()
+
+    def _open(self) -> None:
+        self._opened = _identity(self._path)
+        if self._opened is not None:
+            with self._sqlite():
+                self._database = _open(self._path, "rw")
+
+    def _close(self) -> None:
+        database, self._database = self._database, None
+        if database is not None:
+            database.close()
+
+    def changed(self) -> bool:
+        """Whether somebody wrote since this was asked last; the file may be another one now."""
+        replaced = _identity(self._path) != self._opened
+        if replaced:
+            self._close()
+            self._open()
+        if self._database is None:
+            return replaced
+        with self._sqlite():
+            # https://sqlite.org/pragma.html#pragma_data_version: of this connection.
+            version = self._database.execute("PRAGMA data_version").fetchone()[0]
+        former, self._version = self._version, version
+        return replaced or version != former
 
     def rows(self, since: float = 0.0) -> list[Refusal]:
         """What happened last at ``since`` (seconds since the epoch) or later, the newest first."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import click
 
 from venvjail import client
+from venvjail.audit.following import Follower
 from venvjail.audit.refusal import Refusal
 from venvjail.audit.store import Reader
 from venvjail.commands.columns import lines, terminal_width
@@ -64,20 +65,11 @@ def up_to_now(paths: VenvPaths, selection: Selection) -> list[Refusal]:
 
 def follow(paths: VenvPaths, selection: Selection, *, as_json: bool) -> None:
     """Print the refusals up to now, the oldest first, then each that happens, until Ctrl-C."""
-    newest = selection.since
-    counts: dict[tuple[str, ...], int] = {}
-    while True:
-        with Reader(paths.audit) as reader:
-            found = reader.rows(newest)
-        news = [refusal for refusal in found if counts.get(_key(refusal)) != refusal.count]
-        # Rows of the newest time are read again: another of that time may have come since.  So are
-        # those of a time that is to come, after the clock was set back.
-        newest = min(max((refusal.last for refusal in found), default=newest), time.time())
-        counts = {_key(refusal): refusal.count for refusal in found if refusal.last >= newest}
-        for refusal in reversed(news):
-            if selection.takes(refusal):
+    with Follower(paths.audit, selection.since) as follower:
+        while True:
+            for refusal in filter(selection.takes, follower.news()):
                 click.echo(json.dumps(fields(refusal)) if as_json else _following(refusal))
-        time.sleep(_FOLLOW_SECONDS)
+            time.sleep(_FOLLOW_SECONDS)
 
 
 def clear(paths: VenvPaths) -> None:
@@ -173,7 +165,3 @@ def _coloured(refusal: Refusal, line: str) -> str:
 
 def _time(refusal: Refusal) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(refusal.last))
-
-
-def _key(refusal: Refusal) -> tuple[str, ...]:
-    return refusal.exe, refusal.operation, refusal.path, refusal.verdict
