@@ -1,6 +1,7 @@
 """What the search of a project finds to guard, on directories made for it."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -230,3 +231,13 @@ def test_hostile_configs(top: Path) -> None:
         (top / f"loop/{number}").write_text(f"path = {number}\npath = {(number + 1) % 100}\n")
     every = {f"{name}/.git" for name in ("directory", "fifo", "nul", "pointer", "loop")}
     assert every <= found(top) <= every | {f"loop/{number}" for number in range(100)}
+
+
+@pytest.mark.parametrize("text", [" " * 10**6, "[" + "] " * 500_000, "path" + " " * 10**6])
+def test_a_config_made_to_take_long(top: Path, text: str) -> None:
+    """Where blanks can be divided in two ways this takes hours, and no jail starts meanwhile."""
+    make(top, "x/.git/", "x/hooks/")
+    (top / "x/.git/config").write_text(text)
+    began = time.process_time()
+    assert found(top) == {"x/.git"}
+    assert time.process_time() - began < 5

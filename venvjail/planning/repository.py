@@ -15,8 +15,9 @@ from collections.abc import Collection, Iterator
 _MAX_CONFIG = 1024 * 1024
 _MAX_CONFIGS = 10  # as deep as git follows includes; config.c
 # git-config(1): a variable stands on a line of its own or behind its section, in any case;
-# its value may be quoted, a comment may follow.
-_VARIABLE = rb'(?im)^[ \t]*(?:\[.*\])?[ \t]*%b[ \t]*=[ \t]*"?([^"#;\r\n\0]+)'
+# its value may be quoted, a comment may follow.  No two parts that match blanks meet: a jail may
+# have written a million of them, to be divided between the two in as many ways.
+_VARIABLE = rb'(?im)^[ \t]*(?:\[.*\][ \t]*)?%b[ \t]*=[ \t]*"?([^"#;\r\n\0]+)'
 _HOOKS_PATH = re.compile(_VARIABLE % b"hookspath")
 _INCLUDED = re.compile(_VARIABLE % b"path")
 
