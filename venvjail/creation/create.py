@@ -78,6 +78,8 @@ def create(
     _check_launcher(paths, project)
     if exists:
         stop(paths)
+        # Until then a program in the jail could make a symlink of what was looked at.
+        check_contents(paths.env, clear=options.clear, upgrade=options.upgrade)
     project_path = project.path if project else None
     try:
         if not exists:
