@@ -14,10 +14,16 @@ _GIBIBYTE = 1024**3
 
 #: Bytes a second: about what two processors write to new pages.
 _GROWTH = 4 * _GIBIBYTE
-_OFTEN = 0.02
+OFTEN = 0.02
 _SELDOM = 0.25
-#: Of one processor, for looking.
+#: Of one processor, for looking, unless that meant to look less than once in so many seconds.
 _MOST_LOAD = 0.1
+_LONGEST = 1.0
+#: With so many times as much as it may, the jail is ended at once.
+END_FACTOR = 2
+#: Of the limit, what may be left: with less room the next command would be killed as well, for what
+#: stays in files.
+_ROOM = 0.9
 #: After so many looks that had to kill, in so many seconds, the jail is ended.
 STRIKES = 3
 STRIKE_SECONDS = 3.0
@@ -47,6 +53,10 @@ class Look(NamedTuple):
         shared = sum(share.shared for share in self.shares)
         return sum(share.private for share in self.shares) + max(shared, self.files)
 
+    def by_size(self) -> list[Share]:
+        """The largest first."""
+        return sorted(self.shares, key=lambda share: share.size, reverse=True)
+
     def without(self, pids: Collection[int]) -> Look:
         """As it is when these processes have ended."""
         return self._replace(shares=tuple(one for one in self.shares if one.pid not in pids))
@@ -63,22 +73,25 @@ def judge(look: Look, limit: int, strikes: int) -> Verdict:
     """What brings a jail below ``limit`` bytes that is at its ``strikes``-th kill already."""
     if look.total <= limit:
         return Verdict()
-    if look.total > 2 * limit or strikes >= STRIKES:
+    if look.total > END_FACTOR * limit or strikes >= STRIKES:
         return Verdict(end=True)
     kill: list[Share] = []
     left = look
-    for share in sorted(look.shares, key=lambda share: share.size, reverse=True):
+    for share in look.by_size():
         kill.append(share)
         left = left.without((share.pid,))
-        if left.total <= limit:
+        if left.total <= limit * _ROOM:
             return Verdict(tuple(kill))
     return Verdict(end=True)  # it is in files
 
 
 def pause(total: int, limit: int, cost: float) -> float:
-    """Seconds until the next look, after one that took ``cost`` seconds: sooner near the limit."""
+    """Seconds until the next look: sooner near the limit.
+
+    ``cost`` are the processor's seconds that the last one took.
+    """
     room = max(0, limit - total) / _GROWTH
-    return max(min(max(room, _OFTEN), _SELDOM), cost / _MOST_LOAD)
+    return max(min(max(room, OFTEN), _SELDOM), min(cost / _MOST_LOAD, _LONGEST))
 
 
 def spelled(size: int) -> str:

@@ -10,6 +10,8 @@ import contextlib
 import logging
 import queue
 import threading
+import time
+from collections.abc import Sequence
 
 import trio
 
@@ -18,24 +20,26 @@ from venvjail.memory.readings import Sources, exact
 
 log = logging.getLogger("venvjail.memory.meter")
 
-_SECONDS = 2.0
-
 
 class Question:
-    """What ``sources`` tell; ``answered`` is set when ``answer`` is there, None for a failure."""
+    """An exact look asked for; ``answered`` is set when ``answer`` is there, None for a failure."""
 
-    def __init__(self, sources: Sources) -> None:
-        self.sources = sources
-        self.answer: Look | None = None
-        self.answered = trio.Event()
+    def __init__(self, sources: Sources, first: Sequence[int], enough: int) -> None:
+        self._asked = sources, first, enough
         self._loop = trio.lowlevel.current_trio_token()
+        self.answered = trio.Event()
+        self.answer: Look | None = None
+        self.cost = 0.0
+        """The processor's seconds that the answer took."""
 
     def take(self) -> None:
         """In the thread."""
+        begun = time.thread_time()
         try:
-            self.answer = exact(self.sources)
+            self.answer = exact(*self._asked)
         except Exception:
             log.exception("the jail's memory cannot be read")
+        self.cost = time.thread_time() - begun
         with contextlib.suppress(trio.RunFinishedError):
             self._loop.run_sync_soon(self.answered.set)
 
@@ -48,19 +52,17 @@ class Meter:
         self._last: Question | None = None
         threading.Thread(target=self._serve, name="meter", daemon=True).start()
 
-    async def look(self, sources: Sources) -> Look | None:
-        """The exact look; None where it does not come within two seconds.
+    def ask(self, sources: Sources, first: Sequence[int], enough: int) -> Question | None:
+        """Begin what `exact` does; None while the last one goes on.
 
         The memory of a process cannot be read while the process changes its mappings, which a
         network file system may make it wait for.
         """
         if self._last is not None and not self._last.answered.is_set():
             return None
-        self._last = question = Question(sources)
-        self._questions.put(question)
-        with trio.move_on_after(_SECONDS):
-            await question.answered.wait()
-        return question.answer
+        self._last = Question(sources, first, enough)
+        self._questions.put(self._last)
+        return self._last
 
     def _serve(self) -> None:
         while True:

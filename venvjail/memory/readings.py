@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from venvjail.memory.look import Look, Share
@@ -79,14 +79,21 @@ def rough(sources: Sources, machine: Machine) -> Look:
     return Look(tuple(shares), max(_files(sources), machine.growth()))
 
 
-def exact(sources: Sources) -> Look:
-    """Each page counted once, each memfd divided among those who have it open."""
+def exact(sources: Sources, first: Iterable[int], enough: int) -> Look:
+    """Each page counted once, each memfd divided among those who have it open.
+
+    The processes ``first`` come first, and who more than ``enough`` bytes were found of are all.
+    """
     shares: list[Share] = []
     open_files: list[dict[_File, int]] = []
-    for pid in _pids(sources.proc):
+    found = 0
+    for pid in dict.fromkeys([*map(str, first), *_pids(sources.proc)]):
         with contextlib.suppress(*_ENDED), _opened(sources.proc, pid) as process:
             shares.append(_exact_share(int(pid), process))
             open_files.append(_memfds(process))
+            found += shares[-1].size
+        if found > enough:
+            break
     holders = Counter(file for files in open_files for file in files)
     held = (sum(size // holders[file] for file, size in files.items()) for files in open_files)
     # What it has open it may have mapped as well.
