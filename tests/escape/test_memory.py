@@ -191,6 +191,22 @@ def test_whatever_holds_it(limited: JailedVenv, jail: JailedVenv, code: str) -> 
     jail.stop()  # and with it what has stayed
 
 
+def test_in_a_user_namespace_of_its_own(shared_home: FakeHome) -> None:
+    """Pids of its own, and root's number: it is of the jail all the same."""
+    with JailedVenv(shared_home, "nested") as venv:
+        limit(venv, 'memory = "160M"')
+        config = Path(venv.paths.config)
+        text = config.read_text(encoding="utf-8")
+        config.write_text(text.replace("\n[jail]\n", "\n[jail]\nuser_namespaces = true\n"))
+        size = str(LIMIT * 5 // 4 // MEBIBYTE * MEBIBYTE)
+        nested = ["unshare", "--user", "--map-root-user", "--pid", "--fork", venv.bin / "python"]
+        control = venv.run([*nested, "-c", "import os; print(os.getpid(), os.getuid())"])
+        assert control.stdout == "1 0\n", control.stderr
+        done = venv.run([*nested, "-c", SHARED, size, "20"])
+        assert (done.returncode == 0, done.stdout) == (False, ""), done.stderr
+        assert re.search(KILLED, done.stderr), done.stderr
+
+
 def test_a_bomb_ends_its_jail_and_no_other(limited: JailedVenv, jail: JailedVenv) -> None:
     with subprocess.Popen(
         [jail.bin / "python", "-c", "import time; print(1, flush=True); time.sleep(20)"],
