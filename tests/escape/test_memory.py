@@ -226,6 +226,8 @@ def test_a_bomb_ends_its_jail_and_no_other(limited: JailedVenv, jail: JailedVenv
         ended = f"the jail of {limited.env} was ended with all its processes, which held "
         assert re.search(SAID + re.escape(ended), done.stderr + following.stderr)
         assert other.poll() is None
+        shown = limited.home.check([*VENVJAIL, "status", limited.env])
+        assert re.search(r"\n  memory +\d+ MiB of 160 MiB at the last look\n", shown)
         other.kill()
 
 

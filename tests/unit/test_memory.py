@@ -159,3 +159,39 @@ def test_an_empty_jail_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(guard, "rough", count)
     trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+class Told:
+    """A meter whose answers are there already."""
+
+    def __init__(self, *answers: Look) -> None:
+        self._answers = list(answers)
+
+    def ask(self, *_: object) -> SimpleNamespace:
+        answered = trio.Event()
+        answered.set()
+        return SimpleNamespace(answered=answered, answer=self._answers.pop(0), cost=0.0)
+
+
+@pytest.mark.parametrize(("second", "victims"), [(of(600), []), (of(600, 600), [2])])
+def test_nobody_is_killed_for_a_child_of_vfork(
+    monkeypatch: pytest.MonkeyPatch, second: Look, victims: list[int]
+) -> None:
+    """It has its parent's memory once more, but not for long."""
+    killed: list[int] = []
+
+    def kill(_: guard.Guard, shares: tuple[Share, ...]) -> None:
+        killed.extend(share.pid for share in shares)
+
+    async def main() -> None:
+        told = Told(of(600, 600), second)
+        async with trio.open_nursery() as nursery:
+            watched = guard.Guard(Empty(), told, nursery.cancel_scope)  # type: ignore[arg-type] # as much of them as it needs
+            nursery.start_soon(watched.watch)
+            await trio.sleep(0.015)
+            nursery.cancel_scope.cancel()
+
+    monkeypatch.setattr(guard, "rough", lambda *_: of(600, 600))
+    monkeypatch.setattr(guard.Guard, "_kill", kill)
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    assert killed == victims

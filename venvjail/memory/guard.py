@@ -29,6 +29,7 @@ log = logging.getLogger("venvjail.memory.guard")
 #: So long a process that was killed may take to give back what it held.
 _DYING_SECONDS = 1.0
 _AGAIN_SECONDS = 0.25
+_VFORK_SECONDS = 0.01
 #: A look of so many of the processor's seconds is not left to a thread: to change threads takes
 #: longer where a bomb has the processors.
 _QUICK_SECONDS = 0.005
@@ -58,10 +59,15 @@ class Guard:
         self._meter = meter
         self._scope = scope
         self._machine = Machine()
+        self._look = Look((), 0)
         self._cost = 0.0
         """The processor's seconds that the last look took."""
         self._dying: dict[int, float] = {}
         self._strikes: deque[float] = deque(maxlen=looking.STRIKES)
+
+    def describe(self) -> str:
+        """One line for ``venvjail status``; the last look, rough where it was below the limit."""
+        return f"{spelled(self._look.total)} of {spelled(self._limit)} at the last look"
 
     async def watch(self) -> None:
         """Look until cancelled."""
@@ -69,21 +75,28 @@ class Guard:
             # Before the look: what joins after it sets the event.
             changed, joined = self._jail.changed, bool(self._jail.leases)
             try:
-                look = await self._rough()
+                self._look = await self._rough()
+                if not joined and not self._look.shares:
+                    await changed.wait()
+                    continue
+                seconds = await self._hold()
             except OSError as error:  # for want of descriptors, or the jail ends
                 log.warning("the jail's memory is not looked at for a moment: %s", error)
-                await trio.sleep(_AGAIN_SECONDS)
-                continue
-            if not joined and not look.shares:
-                await changed.wait()
-                continue
-            seconds = looking.pause(look.total, self._limit, self._cost)
-            if look.total > self._limit:
-                look = await self._exact(look)
-                seconds = looking.pause(look.total, self._limit, self._cost)
-                if self._enforce(look):
-                    seconds = looking.OFTEN
+                seconds = _AGAIN_SECONDS
             await trio.sleep(seconds)
+
+    async def _hold(self) -> float:
+        """Do what the last look calls for; seconds until the next one."""
+        look = self._look
+        if look.total > self._limit:
+            look = self._look = await self._exact(look)
+        if self._limit < look.total <= looking.END_FACTOR * self._limit:
+            # A child of vfork(2) has its parent's memory once more until it executes a program.
+            await trio.sleep(_VFORK_SECONDS)
+            look = self._look = min(look, await self._exact(look), key=lambda one: one.total)
+        if look.total > self._limit and self._enforce(look):
+            return looking.OFTEN
+        return looking.pause(look.total, self._limit, self._cost)
 
     async def _rough(self) -> Look:
         if self._cost < _QUICK_SECONDS:

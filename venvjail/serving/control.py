@@ -249,6 +249,7 @@ async def _status(jail: Jail) -> bytes:
             "writable": facts.writable,
             "tmp": facts.tmp,
             "network": jail.describe_network(),
+            "memory": jail.describe_memory(),
             "linger": jail.live.config.jail.linger.value,
             "notices": jail.notices(),
         }

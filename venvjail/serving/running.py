@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ class Jail:
     """What the guard of the memory asks; None where there is no limit."""
     gauges: list[int] = field(default_factory=list)
     """Descriptors that init has opened for that guard."""
+    describe_memory: Callable[[], str] = str
+    """One line for ``venvjail status``, empty where there is no limit."""
     is_cut_off: bool = False
     """Whether an isolated jail has lost that way, or never had it."""
     init_pid: int = 0

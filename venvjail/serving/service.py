@@ -180,7 +180,9 @@ async def _live(
         if jail.meter is not None:
             from venvjail.memory.guard import Guard  # most jails do without
 
-            nursery.start_soon(Guard(jail, jail.meter, scope).watch)
+            guard = Guard(jail, jail.meter, scope)
+            jail.describe_memory = guard.describe
+            nursery.start_soon(guard.watch)
         nursery.start_soon(control.serve, jail, listener, scope)
         nursery.start_soon(_cancel_on_signal, scope)
         nursery.start_soon(_cancel_when_init_ends, jail, scope)
