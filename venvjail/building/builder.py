@@ -27,7 +27,6 @@ from venvjail.building.channel import (
     VIEW_MOUNTED,
     namespaces,
 )
-from venvjail.building.gauges import Gauges
 from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
 from venvjail.layout import VenvPaths
 from venvjail.networks import loopback as network
@@ -82,7 +81,11 @@ def _build(channel: socket.socket, prepared: Prepared) -> NoReturn:
     # they cover detaches them here too (detach_mounts() in the kernel's fs/namespace.c).  Not
     # sooner, because the detached trees of open_tree(2) count as such.
     _write("/proc/sys/user/max_mnt_namespaces", "0")
-    gauges = Gauges(plan) if prepared.facts.memory is not None else None
+    gauges = None
+    if prepared.facts.memory is not None:
+        from venvjail.building.gauges import Gauges  # most jails do without
+
+        gauges = Gauges(plan)
     imports.end()
     # Abstract sockets belong to a network: in a private one there are none of the host's.
     ruleset = _pivot(applier, prepared.walls, scoped=NETWORK not in own)
