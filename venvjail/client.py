@@ -27,7 +27,7 @@ class Status:
 
     ``supervisor``, ``init`` and ``entries``, those that have a command running, are pids on the
     host; ``processes`` is a count, without init; ``linger`` is in seconds.
-    ``network`` describes the jail's network, in words.
+    ``network`` and ``memory`` describe the jail's, in words; no ``memory``: it has no limit.
     ``notices`` are lines about config files that do not count as they are.
     """
 
@@ -42,6 +42,7 @@ class Status:
     tmp: str
     linger: float
     network: str = "host"
+    memory: str = ""
     notices: list[str] = field(default_factory=list)
 
 

@@ -64,6 +64,7 @@ def _show_status(status: client.Status) -> None:
         "project": status.project or "(only the venv)",
         "tmp": status.tmp,
         "network": status.network,
+        **({"memory": status.memory} if status.memory else {}),
         "ends": f"{status.linger:g} s after its last process",
     }
     for name, value in rows.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from venvjail.serving.changes import Changes, load_unsaid
 from venvjail.serving.live import LivePolicy
 
 if TYPE_CHECKING:
+    from venvjail.memory.meter import Meter
     from venvjail.networks.pasta import Pasta
 
 log = logging.getLogger("venvjail.serving.running")
@@ -46,6 +48,12 @@ class Jail:
     live: LivePolicy = field(init=False)
     pasta: Pasta | None = None
     """The way out of an isolated jail's network."""
+    meter: Meter | None = None
+    """What the guard of the memory asks; None where there is no limit."""
+    gauges: list[int] = field(default_factory=list)
+    """Descriptors that init has opened for that guard."""
+    describe_memory: Callable[[], str] = str
+    """One line for ``venvjail status``, empty where there is no limit."""
     is_cut_off: bool = False
     """Whether an isolated jail has lost that way, or never had it."""
     init_pid: int = 0
@@ -68,7 +76,12 @@ class Jail:
 
     @classmethod
     def of(
-        cls, prepared: Prepared, channel: socket.socket, witness: Witness, pasta: Pasta | None
+        cls,
+        prepared: Prepared,
+        channel: socket.socket,
+        witness: Witness,
+        pasta: Pasta | None,
+        meter: Meter | None,
     ) -> Jail:
         """A jail that is about to be built; it is not ``live`` yet."""
         alarms = Alarms(prepared.paths.env)
@@ -88,6 +101,7 @@ class Jail:
             Changes(prepared),
             load_unsaid(prepared.paths),
             pasta=pasta,
+            meter=meter,
         )
 
     def take_lease(self, entry: int, directory: str) -> None:
