@@ -193,7 +193,7 @@ def stop(venv: str) -> None:
     """End the jail and every process in it."""
     from venvjail.commands import manage
 
-    manage.stop(_paths(venv))
+    manage.stop(venv, _paths)
 
 
 @group.command()

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from venvjail.caller import refuse_in_jail, refuse_root
 from venvjail.creation.env_builder import BuildOptions, JailedEnvBuilder
 from venvjail.creation.location import check_contents, check_location, is_jailed_venv
-from venvjail.creation.neighbours import claim, make_way
+from venvjail.creation.neighbours import await_orphans, claim, make_way
 from venvjail.creation.progress import Progress
 from venvjail.creation.project import Project, choose_project, given_project, is_within
 from venvjail.creation.roots import current_launcher
@@ -68,6 +68,7 @@ def create(
     # home that leads to it is hidden.
     paths = VenvPaths(os.path.realpath(env_dir))
     check_location(paths.env, home)
+    await_orphans()  # one could forge here what makes a venv known as such
     exists = is_jailed_venv(paths.env)
     if not exists:
         make_way(paths.env)  # first, so that what is checked next stays as it is
