@@ -136,7 +136,17 @@ SECTIONS = (
                 paths.PROTECT,
                 _items(defaults.PROJECT_PROTECT),
                 '["deploy", ".pre-commit-config.yaml"]',
-                "Read-only all the same, because you or your tools run it outside the jail.",
+                "Read-only all the same, because you or your tools run it outside the jail. A name "
+                "without a slash counts at any depth, a path at its place.",
+            ),
+            _list(
+                "unprotect",
+                paths.PROTECT,
+                (),
+                '[".claude"]',
+                "Writable although `protect` has it, by default or elsewhere: for an agent or "
+                "editor that runs in the jail and keeps its settings in the project. What it "
+                "writes there can name commands that the same tool runs outside the jail.",
             ),
         ),
     ),

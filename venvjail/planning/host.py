@@ -63,7 +63,7 @@ def gather(
         other_homes=others,
         elsewhere=(*dict.fromkeys(p for h in homes for p in snapshots(h)), *mailbox()),
         runtimes=tuple(_runtimes((home, "/run"))),
-        guards=tuple(sorted(guarded.read_only | guarded.closed)),
+        guards=tuple(sorted(guarded.all())),
         other_states=tuple(sorted(guarded.hidden)),
         hide=tuple(os.path.realpath(item.value) for item in config.filesystem.hide),
         writable=tuple(_writable(config, home)),

@@ -66,7 +66,7 @@ class Jail:
     reason: str = ""
     """Why it ends, where that is to be told to the commands that end with it."""
     changed: trio.Event = field(default_factory=trio.Event)
-    """Set, and replaced, when ``leases`` changes."""
+    """Set, and replaced, when ``leases`` changes, or how long the jail stays without one."""
     asking: trio.Lock = field(default_factory=trio.Lock)
     """Held while init's answer is awaited."""
     answers: tuple[trio.MemorySendChannel[int], trio.MemoryReceiveChannel[int]] = field(
@@ -109,12 +109,12 @@ class Jail:
         self.leases.append(entry)
         home = self.prepared.facts.home
         self.alarms.joined(entry, directory[len(home) + 1 :] if within(directory, home) else "")
-        self._leases_changed()
+        self.reconsider_end()
 
     def end_lease(self, entry: int) -> None:
         self.leases.remove(entry)
         self.alarms.left(entry)
-        self._leases_changed()
+        self.reconsider_end()
 
     def alarms_of(self, entry: int) -> list[str]:
         """What to tell whoever ran the command of ``entry``, which has ended."""
@@ -123,9 +123,10 @@ class Jail:
     def obey(self, config: Config) -> None:
         """A config is in force from now on."""
         self.recorder.sensitivity = Sensitivity.of(config)
-        self._leases_changed()  # how long an empty jail stays may have changed
+        self.reconsider_end()
 
-    def _leases_changed(self) -> None:
+    def reconsider_end(self) -> None:
+        """Let the task that waits for the end look again whether, and when, that comes."""
         self.changed.set()
         self.changed = trio.Event()
 
@@ -180,7 +181,7 @@ class Jail:
             f"{reason}: the jail has no network but its own loopback until it is started anew: "
             f"venvjail stop {self.prepared.paths.env}"
         )
-        self._leases_changed()  # it stays for a shorter time now
+        self.reconsider_end()
 
     def describe_network(self) -> str:
         """One line for ``venvjail status``."""

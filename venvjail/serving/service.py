@@ -285,6 +285,7 @@ async def _cancel_when_init_ends(jail: Jail, scope: trio.CancelScope) -> None:
                     jail.ends_for(reason)
                     scope.cancel()
                     return
+                jail.reconsider_end()
                 continue
             with contextlib.suppress(trio.WouldBlock):  # nobody waits for it any more
                 jail.answers[0].send_nowait(int(message))
