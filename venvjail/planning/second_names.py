@@ -38,7 +38,8 @@ def of(guarded: Collection[str], tops: Collection[str], own_env: str) -> set[str
 
 
 def _files(path: str) -> Iterator[os.stat_result]:
-    if os.path.lexists(f"{path}/pyvenv.cfg"):
+    # A symlink is guarded itself; what it leads to is guarded where that is.
+    if os.path.islink(path) or os.path.lexists(f"{path}/pyvenv.cfg"):
         return
     is_repository = os.path.lexists(f"{path}/HEAD")
     tops = [f"{path}/{name}" for name in _OF_REPOSITORY] if is_repository else [path]
