@@ -14,6 +14,7 @@ import pytest
 from tests.support.home import FakeHome
 from tests.support.jail import VENVJAIL, JailedVenv
 from tests.support.running import Figures
+from tests.support.waiting import eventually
 
 MEBIBYTE = 1 << 20
 
@@ -58,18 +59,15 @@ def test_listings_that_are_not_read_on(jail: JailedVenv, supervisor: Figures) ->
     assert supervisor.peak < before + 64 * MEBIBYTE
 
 
-#: Lets commands come and go, each time so that the host's ``venv/bin`` follows.
+#: Makes commands with long names, or removes them.
 COMMANDS = """
-import os, sys, time
-bin = sys.argv[1]
-for number in range(3):
-    names = [f"{bin}/{number}{'x' * 200}{count}" for count in range(500)]
-    for name in names:
+import os, sys
+bin, number, makes = sys.argv[1], sys.argv[2], sys.argv[3] == "make"
+for name in [f"{bin}/{number}{'x' * 200}{count}" for count in range(500)]:
+    if makes:
         os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o755))
-    time.sleep(0.3)
-    for name in names:
+    else:
         os.unlink(name)
-    time.sleep(0.3)
 """
 
 
@@ -77,7 +75,12 @@ def test_the_log_does_not_have_the_jails_names(jail: JailedVenv, supervisor: Fig
     log = Path(jail.paths.run) / "log"
     before = log.stat().st_size
     assert supervisor.pid
-    jail.python(COMMANDS, jail.bin)
+    for number in range(3):
+        entry = jail.bin / f"{number}{'x' * 200}499"
+        jail.python(COMMANDS, jail.bin, str(number), "make")
+        eventually(entry.exists, "the host's venv/bin follows")
+        jail.python(COMMANDS, jail.bin, str(number), "remove")
+        eventually(lambda entry=entry: not entry.exists(), "the host's venv/bin follows")
     assert "entries added" in log.read_text(encoding="utf-8")
     assert log.stat().st_size < before + 2000
 

@@ -67,7 +67,7 @@ def libc_fd(pid):
 
 found, seen = set(), set()
 print("ready", flush=True)
-while not select.select([0], [], [], 0)[0]:
+while True:
     for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
         if pid == os.getpid():
             continue
@@ -78,6 +78,8 @@ while not select.select([0], [], [], 0)[0]:
             except (OSError, ValueError, IndexError):
                 continue
             found.add(name + " of init" if pid == 1 else name)
+    if select.select([0], [], [], 0)[0]:
+        break
 print(json.dumps([sorted(found), len(seen)]))
 """
 
@@ -117,13 +119,11 @@ class TestDoorsOfProc:
         assert doors == []
 
     def test_control_on_the_host(self, shared_home: FakeHome) -> None:
-        with (
-            subprocess.Popen(
-                ["/bin/sleep", "60"], env={"GITHUB_TOKEN": SECRET}, cwd=shared_home.root
-            ) as bystander,
-            prowling(SYSTEM_PYTHON, shared_home) as found,
-        ):
-            time.sleep(0.5)
+        with subprocess.Popen(
+            ["/bin/sleep", "60"], env={"GITHUB_TOKEN": SECRET}, cwd=shared_home.root
+        ) as bystander:
+            with prowling(SYSTEM_PYTHON, shared_home) as found:
+                pass  # it looks at every process once at least
             bystander.kill()
         doors, _ = found
         assert isinstance(doors, list)

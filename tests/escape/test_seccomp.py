@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
+from tests.support.pausing import PAUSE
 from tests.support.requirements import require
 from tests.support.wall_off import FILTER, WallOff
 from venvjail.walls import seccomp
@@ -226,7 +227,7 @@ class TestTyping:
 def test_interrupt_reaches_a_command_without_a_filter(jail: JailedVenv) -> None:
     """Which is in a session of its own: the entry has to pass on what the terminal sends."""
     jail.python("pass")
-    code = "import time; print('ready', flush=True); time.sleep(60)"
+    code = f"print('ready', flush=True); {PAUSE}"
     with WallOff(jail, FILTER):
         child = pexpect.spawn(
             str(jail.bin / "python"), ["-c", code], env=jail.home.env, cwd=jail.home.project

@@ -290,7 +290,7 @@ def test_waiting_commands_and_a_failing_disk(disk: FaultyDisk, stored: JailedVen
 
 
 def _all_end(processes: list[Process]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     for process in processes:
         assert process.ended(deadline), f"still running: {process}"
         process.close()

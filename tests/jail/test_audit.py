@@ -14,6 +14,7 @@ from tests.support.home import FakeHome
 from tests.support.jail import VENVJAIL, JailedVenv
 from tests.support.waiting import eventually
 from venvjail import client
+from venvjail.audit.store import read
 from venvjail.config import toml
 
 READ = "import os, sys\nfor path in sys.argv[1:]:\n    os.path.exists(path)\n"
@@ -135,7 +136,7 @@ def test_a_crash_of_the_supervisor_loses_less_than_a_second(own_jail: JailedVenv
     looking(own_jail, ".ssh")
     status = own_jail.status
     assert status is not None
-    eventually(lambda: Path(own_jail.paths.audit + "-wal").stat().st_size, "a batch", seconds=1.5)
+    eventually(lambda: read(own_jail.paths.audit), "a batch", seconds=1)
     os.kill(status.supervisor, signal.SIGKILL)
     eventually(lambda: client.status(own_jail.paths) is None, "the end of the jail")
     assert [row["path"] for row in log(own_jail)] == [str(own_jail.home.root / ".ssh")]
@@ -159,8 +160,11 @@ def test_of_what_it_started_too(jail: JailedVenv) -> None:
 
 
 def test_of_what_left_it_with_the_next(own_jail: JailedVenv) -> None:
-    script = "(setsid sh -c 'sleep 0.2; ls ~/.ssh' >/dev/null 2>&1 &) &"
+    fifo = own_jail.home.project / "go"
+    os.mkfifo(fifo)
+    script = "(setsid sh -c 'cat go; ls ~/.ssh' >/dev/null 2>&1 &) &"
     assert own_jail.run(["sh", "-c", script]).stderr == ""
+    fifo.write_text("now", encoding="utf-8")
     eventually(
         lambda: "a background process looked for ~/.ssh" in own_jail.run(["true"]).stderr,
         "the line",

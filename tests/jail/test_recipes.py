@@ -71,13 +71,16 @@ def test_attaching_within_one_shell(jail: JailedVenv) -> None:
     scope = Path("/proc/sys/kernel/yama/ptrace_scope")
     require(not scope.exists() or scope.read_text().strip() == "0", "Yama allows children only")
     require(landlock.usable(), "the kernel has no Landlock")
-    attach = "timeout -s INT 1 strace -o /dev/null -p"
+    attach = "strace -o /dev/null -p"
     shell = Shell(jail)
-    assert "attached" in shell.run(f"sleep 60 & {attach} $!")
-    sleeping = shell.run("echo $!").strip()
+    shell.run("mkfifo said; sleep 60 & sleeping=$!")
+    shell.run(f"{attach} $sleeping 2>said & exec 3<said")
+    assert "attached" in shell.run("head -n 1 <&3")
+    shell.run("kill $!; wait $!")
+    sleeping = shell.run("echo $sleeping").strip()
     other = jail.run(["sh", "-c", f"{attach} {sleeping}"])
     assert "Operation not permitted" in other.stderr
-    shell.run("kill $!")
+    shell.run("kill $sleeping; rm said")
     shell.close()
 
 

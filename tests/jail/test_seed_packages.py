@@ -12,7 +12,7 @@ import pytest
 from tests.support.attempts import all_end, on_host
 from tests.support.home import SECRET, FakeHome
 from tests.support.jail import JailedVenv
-from tests.support.mounts import poll
+from tests.support.waiting import eventually
 
 #: Pure, with console scripts, with compiled wheels.
 PACKAGES = ("requests", "black", "pytest", "numpy")
@@ -135,11 +135,11 @@ def test_entry_while_a_shell_stays_open(jail: JailedVenv) -> None:
     with open_shell(jail) as (typed, told):
         typed.write(f"pip install --quiet {SMALL} && echo installed\n")
         assert told.readline() == "installed\n"
-        poll(lambda: SMALL in entries(jail), f"an entry {SMALL}", seconds=1)
+        eventually(lambda: SMALL in entries(jail), f"an entry {SMALL}", seconds=1)
         assert "moo" in jail.home.check([jail.bin / SMALL, "-t", "moo"])
         typed.write(f"pip uninstall --quiet --yes {SMALL} && echo removed\n")
         assert told.readline() == "removed\n"
-        poll(lambda: SMALL not in entries(jail), f"no entry {SMALL}", seconds=1)
+        eventually(lambda: SMALL not in entries(jail), f"no entry {SMALL}", seconds=1)
 
 
 def test_uninstall_removes_the_entry(jail: JailedVenv) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
+from tests.support.pausing import PAUSE
 from tests.support.processes import Process
 from tests.support.terminal import PROMPT, Terminal
 from tests.support.waiting import eventually
@@ -91,7 +92,7 @@ def test_jobs_in_the_jailed_shell(
     terminal.type("a line")
     terminal.expect(f"a line\r\na line {os.getpid()}\r\n")
     terminal.expect("in> ")
-    terminal.type('python -c \'import time; print("rea" + "dy", flush=True); time.sleep(60)\'')
+    terminal.type(f'python -c \'print("rea" + "dy", flush=True); {PAUSE}\'')
     terminal.expect("ready\r\n")
     terminal.press("c")
     terminal.expect("KeyboardInterrupt")

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
+from tests.support.pausing import PAUSE
 from tests.support.processes import Process
 from tests.support.requirements import require
 from tests.support.terminal import PROMPT, Terminal
@@ -214,7 +215,7 @@ def test_modes_after_a_signal_to_the_entry(jail: JailedVenv, terminal: Terminal)
     run(
         terminal,
         jail.bin / "python",
-        "import tty, signal; tty.setraw(0); print('raw', flush=True); signal.pause()",
+        f"import tty; tty.setraw(0); print('raw', flush=True); {PAUSE}",
     )
     terminal.expect("raw")
     children = Path(f"/proc/{terminal.leader.pid}/task/{terminal.leader.pid}/children")

@@ -9,6 +9,7 @@ import pexpect
 import pytest
 
 from tests.support.home import FakeHome
+from tests.support.pausing import PAUSE
 from venvjail.creation.command import command
 
 COMMAND = (sys.executable, "-m", "venvjail")
@@ -90,13 +91,16 @@ def test_a_spinner_on_a_terminal(home: FakeHome) -> None:
 
 
 def test_ctrl_c_is_one_line(home: FakeHome, tmp_path: Path) -> None:
-    # A step that does not end: it reads a FIFO that nobody writes to.
+    # A step that does not end, and opens a FIFO when it has begun.
     os.mkfifo(tmp_path / "fifo")
     slow = tmp_path / "slow"
     slow.mkdir()
     (slow / "sitecustomize.py").write_text(
         "import venv\n"
-        f"venv.EnvBuilder.setup_python = lambda *_: open({str(tmp_path / 'fifo')!r}).read()\n",
+        "def begin(*_):\n"
+        f"    open({str(tmp_path / 'fifo')!r}).close()\n"
+        f"    {PAUSE}\n"
+        "venv.EnvBuilder.setup_python = begin\n",
         encoding="utf-8",
     )
     path = os.pathsep.join(filter(None, [str(slow), home.env.get("PYTHONPATH")]))

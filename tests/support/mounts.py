@@ -12,24 +12,21 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
 from fusefs.rules import Rule
 from tests.support.layouts import RULES, Layout
+from tests.support.waiting import eventually
 
-PATIENCE = 10.0
+#: Seconds for what takes none, on a machine that does much else.
+PATIENCE = 30.0
 
 
-def poll(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until ``condition`` holds; fail with ``what`` after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"after {seconds} s still not: {what}")
-        time.sleep(0.01)
+def poll(condition: Callable[[], bool], what: str) -> None:
+    """Wait until ``condition`` holds; fail with ``what`` when patience ends."""
+    eventually(condition, what, seconds=PATIENCE)
 
 
 class MountedView:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-#: Seconds that a jail has to end after its supervisor was told to.
-GRACE = 5.0
+#: Seconds that a jail has to end after its supervisor was told to; it takes a tenth of one.
+GRACE = 20.0
 
 
 class Process:

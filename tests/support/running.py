@@ -4,7 +4,7 @@ import os
 import resource
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.support.jail import JailedVenv
@@ -44,8 +44,9 @@ def inits(jail: JailedVenv) -> list[int]:
     """The pids on the host of what has PID 1 in a namespace below one of the supervisors."""
     children = []
     for pid in supervisors(jail):
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        children += [int(child) for child in text]
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            text = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            children += [int(child) for child in text]
     return children
 
 

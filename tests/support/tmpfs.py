@@ -23,7 +23,10 @@ _PROGRAM = (
 
 
 class SmallDisk:
-    """A tmpfs of ``size`` bytes at ``mount_point``, an existing directory, as a context."""
+    """A tmpfs of ``size`` bytes at ``mount_point``, an existing directory, as a context.
+
+    Commands there have a ``/tmp`` of their own: what is made in it is theirs and no other test's.
+    """
 
     def __init__(self, mount_point: Path, size: int) -> None:
         self.mount_point = mount_point
@@ -68,6 +71,7 @@ def hold(mount_point: str, size: str) -> None:
     from venvjail import syscalls
 
     namespaces.unshare(as_root=False)
+    syscalls.mount("none", "/tmp", "tmpfs", 0, "mode=1777")
     syscalls.mount("none", mount_point, "tmpfs", 0, f"size={size},mode=0755")
     print("ready", flush=True)  # noqa: T201 - the test waits for this line
     sys.stdin.read()

@@ -277,8 +277,11 @@ SECTIONS = (
                 values.MEMORY,
                 None,
                 '"8G"',
-                "Memory, with what is in `/tmp` and `/dev/shm` of the jail; a number of bytes or a "
-                "size with K, M, G or T.",
+                "Memory of all processes together, with what is in `/dev/shm`; a number of bytes "
+                "or a size with K, M, G or T. One process that asks for more is refused it; where "
+                "all together hold more, the largest are killed, or the jail is ended, and a line "
+                "says so. It is looked at some times a second, so that for a moment there may "
+                "be more: docs/limits.md.",
             ),
         ),
     ),
