@@ -143,6 +143,8 @@ def test_no_new_venv_beside_a_jail_without_its_venv(former: JailedVenv) -> None:
         f"end them first: venvjail stop {former.env}\n"
     )
     assert not (former.home.project / "other").exists()
+    # The control: out of its reach there is nothing to wait for.
+    former.home.check([*VENVJAIL, "--without-pip", former.home.root / "elsewhere"])
     former.home.check([*VENVJAIL, "stop", "venv"])
     with JailedVenv(former.home, "other") as venv:
         assert venv.python("print('ran')") == "ran"

@@ -44,8 +44,9 @@ class MountTable:
 def mount_points(table: bytes) -> dict[bytes, bytes]:
     """The mount points in a table as proc_pid_mountinfo(5) has it, by the mounts' numbers."""
     words = (line.split(b" ") for line in table.splitlines())
-    return {fields[0]: _unescaped(fields[4]) for fields in words}
+    return {fields[0]: unescaped(fields[4]) for fields in words}
 
 
-def _unescaped(path: bytes) -> bytes:
+def unescaped(path: bytes) -> bytes:
+    """A path as such a table has it, without the escapes for blanks and the like."""
     return re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), path)

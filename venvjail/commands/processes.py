@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from venvjail import client
+from venvjail.building.mounttable import unescaped
 from venvjail.layout import VenvPaths
+from venvjail.planning.plan import within
 from venvjail.titles import venv_of
 
 
@@ -43,6 +45,33 @@ class Supervisor:
             return not os.path.samestat(own, os.lstat(self.paths.run + "/log"))
         except OSError:
             return True
+
+    def writes_to(self, place: str) -> bool:
+        """Whether the jail can write to ``place`` (absolute, real), as its mounts say.
+
+        True as well where they cannot be read.
+        """
+        found = filter(None, map(_described, _pids()))
+        inits = [process.pid for process in found if process.parent == self.pid]
+        return any(_is_writable(init, place) for init in inits)
+
+
+def _is_writable(pid: int, place: str) -> bool:
+    """Whether the last mount at or above ``place`` is writable and not a view; mountinfo(5)."""
+    try:
+        with open(f"/proc/{pid}/mountinfo", "rb") as file:
+            mounts = [line.split(b" ") for line in file]
+    except FileNotFoundError:
+        return False  # ended meanwhile
+    except OSError:
+        return True
+    deepest, writable = -1, True
+    for fields in mounts:
+        point = os.fsdecode(unescaped(fields[4]))
+        if within(place, point) and len(point) >= deepest:
+            kind = fields[fields.index(b"-") + 1]
+            deepest, writable = len(point), b"rw" in fields[5].split(b",") and kind != b"fuse"
+    return writable
 
 
 def supervisors() -> Iterator[Supervisor]:

@@ -71,7 +71,7 @@ def create(
     # home that leads to it is hidden.
     paths = VenvPaths(os.path.realpath(env_dir))
     check_location(paths.env, home)
-    await_orphans()  # one could forge here what makes a venv known as such
+    await_orphans(paths.env)  # one could forge here what makes a venv known as such
     exists = is_jailed_venv(paths.env)
     if not exists:
         make_way(paths.env)  # first, so that what is checked next stays as it is

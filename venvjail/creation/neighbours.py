@@ -20,28 +20,29 @@ _START_SECONDS = 60.0
 _ORPHAN_SECONDS = 5.0
 
 
-def await_orphans() -> None:
+def await_orphans(env_dir: str) -> None:
     """Let idle jails end whose venvs were deleted; raise UserError for one that goes on.
 
-    The config that said where it can write may be gone as well, so each counts.  One at the place
-    of the new venv would take that for its own: what guarded it went with the directory.
+    Those which can write to the new ``env_dir`` count.  One at the same place would take the new
+    venv for its own: what guarded that went with the directory.
     """
+    place = os.path.realpath(env_dir)
     deadline = time.monotonic() + _ORPHAN_SECONDS
     for supervisor in list(running.supervisors()):
-        while supervisor.is_orphaned:
+        while supervisor.is_orphaned and supervisor.writes_to(place):
             if time.monotonic() > deadline:
                 env = supervisor.paths.env
                 raise UserError(
                     f"programs run in the jail of {env}, a venv that was deleted or moved; "
                     f"end them first: venvjail stop {shlex.quote(env)}"
                 )
-            time.sleep(0.02)
+            time.sleep(0.05)
 
 
 def make_way(env_dir: str) -> None:
     """End idle jails that can write to the new ``env_dir``; raise UserError for a busy one."""
     place = os.path.realpath(env_dir)
-    await_orphans()
+    await_orphans(place)
     for supervisor in list(running.supervisors()):
         paths = supervisor.paths
         _await_start(paths)
