@@ -344,6 +344,8 @@ class Relay:
         if self._master is not None:
             self._flush()
         self._terminal.detach()
+        if who and job.was_continued():
+            return
         job.stop(who, number)
         if _signal.SIGCONT not in _signal.sigpending():
             # We are in an orphaned process group, which these signals do not stop (setpgid(2)).
