@@ -87,6 +87,11 @@ class ReadableHome(Union):
             raise denied()
         else:
             fd, st = layers.reopen(self.backing.fd(node, "lower"), os.O_RDONLY)
+        if node.attached and not st.st_nlink:
+            # The host removed or replaced it, and the kernel still trusts the name: on ESTALE it
+            # looks again (path_openat() in fs/namei.c).  Else what is written would be lost.
+            os.close(fd)
+            raise stale()
         return Opened(fd, direct=False, unchanged=self._unchanged(node, st))
 
     def _unchanged(self, node: HomeNode, st: os.stat_result) -> bool:

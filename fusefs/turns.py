@@ -1,13 +1,20 @@
 """How pyfuse3's tasks take turns at reading requests: through the ``trio`` that it is given.
 
-pyfuse3 keeps a second task that reads the next request while the first answers, and hands the
-reading on by a lock, which costs one more turn of trio's loop for each request, a third of all that
-a request takes.  Nearly all our answers wait for nothing, so here the task that has answered reads
-on, and another one gets the turn only when a task stops without it.
+pyfuse3's loop (`_session_loop` and `_wait_fuse_readable` in its internal.pxi) is run by several
+tasks, and each repeats: take a lock, wait until /dev/fuse is readable, give the lock back, read one
+request, answer it.  The tasks take the lock in order, so the next request is never for the task
+that has just answered: another one has to be woken first, which costs one more turn of trio's loop
+for each request, a third of all that a request takes.  Nearly all our answers wait for nothing.
 
-A request whose process is killed leaves the queue again.  pyfuse3 takes the empty queue for an
-error, which would cancel the tasks that still wait for a slow file system, and leave their clients
-without an answer for ever.  Here such a task begins again.
+There is no option for that, but pyfuse3 looks up `trio` as a global name of its module whenever it
+uses it: `pyfuse3.asyncio` puts a stand-in there, and so does this module, with two differences to
+the real one:
+
+* `Lock()` is a `Turn`.  A task that comes back for it before it has given way to others keeps it;
+  only when a task stops without it (its answer waits for a slow file system) another one is woken.
+* `open_nursery()` restarts tasks that end by BlockingIOError.  A request whose process is killed
+  leaves the queue again, pyfuse3 takes the empty queue for an error, and that would cancel the
+  tasks that still wait for a slow file system and leave their clients without an answer for ever.
 """
 
 from __future__ import annotations
@@ -21,7 +28,10 @@ import trio
 
 
 class Turn(trio.abc.Instrument):
-    """In place of the lock: kept until the end of a step in which it was not taken again."""
+    """In place of the lock: given on when a step of a task ends without it.
+
+    A step, in trio's sense, is what a task does until it gives way to others.
+    """
 
     def __init__(self) -> None:
         self._taken = False

@@ -30,6 +30,7 @@ class Answer:
         "filter",
         "home",
         "lease",
+        "memory",
         "namespaces",
         "notices",
         "processes",
@@ -45,6 +46,7 @@ class Answer:
         self.ruleset: tuple[int, int] | None = None
         self.filter = b""
         self.processes: int | None = None
+        self.memory: int | None = None
         self.relays = False
         self.withhold: list[bytes] = []
         self.assign: dict[bytes, bytes] = {}
@@ -66,6 +68,8 @@ class Answer:
             self.filter = value
         elif kind == protocol.PROCESSES:
             self.processes = int(value)
+        elif kind == protocol.MEMORY:
+            self.memory = int(value)
         elif kind == protocol.RELAY:
             self.relays = True
         elif kind == protocol.HOME:

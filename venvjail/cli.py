@@ -66,7 +66,13 @@ def _create_command() -> click.Command:
 
 
 class _Group(click.Group):
-    """Offers the options of creation too at the TAB key: its command's name may be left out."""
+    """Lists the commands as README.md does, in the order in which they are needed.
+
+    Offers the options of creation too at the TAB key: its command's name may be left out.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         offered = super().shell_complete(ctx, incomplete)
@@ -112,7 +118,7 @@ def group(context: click.Context) -> None:
 @group.command("create", context_settings={**_COMMAND_LINE, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def create(arguments: tuple[str, ...]) -> None:
-    """Create a venv; the word may be left out: venvjail ENV_DIR."""
+    """Create a venv. The word may be left out: venvjail ENV_DIR."""
     _create_command().main(list(arguments), prog_name="venvjail create", standalone_mode=False)
 
 
@@ -147,63 +153,6 @@ def shell(venv: str, network: str | None) -> int:
 
     paths = _paths(venv)
     return entry.execute(paths, "shell", active.shell(paths), network=network or "", is_shell=True)
-
-
-@group.command("mount-debug")
-@_VENV
-@click.argument("mountpoint", required=False)
-@click.option("--trace", is_flag=True, help="Print each operation and its verdict.")
-def mount_debug(venv: str, mountpoint: str | None, trace: bool) -> None:
-    """Mount the jail's view on the host, to look at it; Ctrl-C unmounts."""
-    from venvjail.commands import mount_debug
-
-    mount_debug.run(_paths(venv), mountpoint, trace=trace)
-
-
-@group.command("config")
-@_VENV
-def show_config(venv: str) -> None:
-    """Show the effective config, each value with the file it came from."""
-    from venvjail.commands import manage
-
-    manage.show_config(_paths(venv))
-
-
-@group.command()
-@click.argument("venv", metavar="[VENV]", required=False, shell_complete=completion.venvs)
-def status(venv: str | None) -> int:
-    """Show the running jails, or whether that of VENV runs (status 0) or not (status 1)."""
-    from venvjail.commands import manage
-
-    return manage.show_status(_paths(venv) if venv is not None else None)
-
-
-@group.command()
-@_VENV
-def ps(venv: str) -> None:
-    """List the processes in the jail, with their pids on the host and in the jail."""
-    from venvjail.commands import manage
-
-    manage.show_processes(_paths(venv))
-
-
-@group.command()
-@_VENV
-def stop(venv: str) -> None:
-    """End the jail and every process in it."""
-    from venvjail.commands import manage
-
-    manage.stop(_paths(venv))
-
-
-@group.command()
-@_VENV
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def remove(venv: str, yes: bool) -> None:
-    """Delete the venv, what its programs made in their home, and its /tmp/dirjail-*."""
-    from venvjail.commands import remove
-
-    remove.remove(venv, ask=not yes)
 
 
 @group.command()
@@ -251,7 +200,7 @@ def log(
 @click.option("--tree", is_flag=True, help="Draw the home as the jail sees it.")
 @click.option("--all", "everything", is_flag=True, help="Name what is hidden, do not count it.")
 def explain(venv: str, paths: tuple[str, ...], tree: bool, everything: bool) -> None:
-    """Say what the jail sees at a path, by which rule, and what would change it."""
+    """Say what the jail sees at a path, and why. Names the command that would change it."""
     from venvjail.commands import explain, home_tree
 
     if not paths and not tree:
@@ -267,7 +216,7 @@ def explain(venv: str, paths: tuple[str, ...], tree: bool, everything: bool) -> 
 @click.argument("paths", nargs=-1, metavar="PATH...", shell_complete=completion.paths)
 @click.option("--from-log", is_flag=True, help="Ask for each path that the log suggests.")
 def allow(venv: str, paths: tuple[str, ...], from_log: bool) -> None:
-    """Let the jail see paths: edits the venv's config, and acts in a running jail."""
+    """Let the jail see paths. Edits the venv's config, and acts in a running jail."""
     from venvjail.commands import allow, suggest
     from venvjail.commands.log_view import Selection
 
@@ -285,15 +234,72 @@ def allow(venv: str, paths: tuple[str, ...], from_log: bool) -> None:
     "paths", nargs=-1, required=True, metavar="PATH...", shell_complete=completion.paths
 )
 def hide(venv: str, paths: tuple[str, ...]) -> None:
-    """Hide paths from the jail: edits the venv's config, and acts in a running jail."""
+    """Hide paths from the jail. Edits the venv's config, and acts in a running jail."""
     from venvjail.commands import allow
 
     allow.hide(_paths(venv), paths)
 
 
+@group.command("config")
+@_VENV
+def show_config(venv: str) -> None:
+    """Show the effective config. Each value comes with the file and line it is from."""
+    from venvjail.commands import manage
+
+    manage.show_config(_paths(venv))
+
+
+@group.command()
+@click.argument("venv", metavar="[VENV]", required=False, shell_complete=completion.venvs)
+def status(venv: str | None) -> int:
+    """Show the running jails. With VENV: whether its jail runs (status 0) or not (status 1)."""
+    from venvjail.commands import manage
+
+    return manage.show_status(_paths(venv) if venv is not None else None)
+
+
+@group.command()
+@_VENV
+def ps(venv: str) -> None:
+    """List the processes in the jail. Shows their pids on the host and in the jail."""
+    from venvjail.commands import manage
+
+    manage.show_processes(_paths(venv))
+
+
+@group.command()
+@_VENV
+def stop(venv: str) -> None:
+    """End the jail and every process in it."""
+    from venvjail.commands import manage
+
+    manage.stop(venv, _paths)
+
+
+@group.command()
+@_VENV
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(venv: str, yes: bool) -> None:
+    """Delete the venv. What its programs made in their home and in /tmp goes with it."""
+    from venvjail.commands import remove
+
+    remove.remove(venv, ask=not yes)
+
+
+@group.command("mount-debug")
+@_VENV
+@click.argument("mountpoint", required=False)
+@click.option("--trace", is_flag=True, help="Print each operation and its verdict.")
+def mount_debug(venv: str, mountpoint: str | None, trace: bool) -> None:
+    """Mount the jail's view on the host, to look at it. Ctrl-C unmounts."""
+    from venvjail.commands import mount_debug
+
+    mount_debug.run(_paths(venv), mountpoint, trace=trace)
+
+
 @group.command()
 def doctor() -> int:
-    """Try all that a jail needs of this machine; status 0 when a jail can start."""
+    """Try all that a jail needs of this machine. Status 0 when a jail can start."""
     from venvjail.commands import doctor
 
     return doctor.examine()
@@ -302,7 +308,7 @@ def doctor() -> int:
 @group.command("completion")
 @click.argument("shell", type=click.Choice(completion.SHELLS), metavar="{bash|zsh|fish}")
 def show_completion(shell: str) -> None:
-    """Print the script for completion at the TAB key, for eval or source."""
+    """Print the script for the TAB key. It is for eval or source."""
     click.echo(completion.script(group, shell))
 
 

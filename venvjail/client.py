@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,7 @@ class Status:
 
     ``supervisor``, ``init`` and ``entries``, those that have a command running, are pids on the
     host; ``processes`` is a count, without init; ``linger`` is in seconds.
-    ``network`` describes the jail's network, in words.
+    ``network`` and ``memory`` describe the jail's, in words; no ``memory``: it has no limit.
     ``notices`` are lines about config files that do not count as they are.
     """
 
@@ -42,6 +43,7 @@ class Status:
     tmp: str
     linger: float
     network: str = "host"
+    memory: str = ""
     notices: list[str] = field(default_factory=list)
 
 
@@ -119,20 +121,30 @@ def stop(paths: VenvPaths) -> bool:
     # The credentials of the listener: the process that called listen(2), unix(7).
     pid = struct.unpack("3i", connection.getsockopt(1, 17, size))[0]
     try:
-        supervisor = os.pidfd_open(pid)
+        with held(pid) as supervisor:
+            with contextlib.suppress(OSError):  # it is ending already
+                connection.send(protocol.pack(protocol.STOP, []))
+            wait_or_kill(supervisor)
     except ProcessLookupError:
-        return True
-    try:
-        connection.send(protocol.pack(protocol.STOP, []))
-    except OSError:
-        pass  # it is ending already
+        pass  # it has ended
     finally:
         connection.close()
-    try:
-        if not select.select([supervisor], [], [], _STOP_SECONDS)[0]:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(supervisor, signal.SIGKILL)
-            select.select([supervisor], [], [], _STOP_SECONDS)
-    finally:
-        os.close(supervisor)
     return True
+
+
+@contextlib.contextmanager
+def held(pid: int) -> Iterator[int]:
+    """A pidfd of the process; raises ProcessLookupError where it has ended.  pidfd_open(2)."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        yield pidfd
+    finally:
+        os.close(pidfd)
+
+
+def wait_or_kill(supervisor: int) -> None:
+    """Wait for the end of the process behind a pidfd, which was told to; else kill it."""
+    if not select.select([supervisor], [], [], _STOP_SECONDS)[0]:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(supervisor, signal.SIGKILL)
+        select.select([supervisor], [], [], _STOP_SECONDS)

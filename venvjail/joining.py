@@ -209,6 +209,8 @@ def _become(start: Start, begin: "Callable[[], None] | None") -> "NoReturn":
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
         if answer.processes is not None:
             syscalls.limit_processes(answer.processes)
+        if answer.memory is not None:
+            syscalls.limit_memory(answer.memory)
         if answer.ruleset is not None:
             syscalls.landlock_restrict_self(*answer.ruleset)
             if start.redirected is not None:

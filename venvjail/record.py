@@ -71,12 +71,33 @@ def load(env_dir: str, *, any_layout: bool = False) -> Record:
     venvjail that wrote it may be there still.
     """
     record = _parse(env_dir, _read(env_dir), any_layout=any_layout)
-    if os.path.realpath(record.venv) != os.path.realpath(env_dir):
-        raise UserError(
-            f"{env_dir}: was moved here from {record.venv}, the path its programs "
-            f"name; move it back or make it anew: {_again('--clear', env_dir)}"
-        )
+    if _is_elsewhere(record, env_dir):
+        raise moved(env_dir, record.venv)
     return record
+
+
+def moved_from(env_dir: str) -> str | None:
+    """Where the venv at ``env_dir`` was before it was moved or copied; None where it was not.
+
+    None as well for one whose record cannot be read.
+    """
+    try:
+        record = read(env_dir)
+    except UserError:
+        return None
+    return record.venv if _is_elsewhere(record, env_dir) else None
+
+
+def moved(env_dir: str, former: str) -> UserError:
+    """What to say of the venv at ``env_dir`` that was at ``former``."""
+    return UserError(
+        f"{env_dir}: was moved here from {former}, the path its programs "
+        f"name; move it back or make it anew: {_again('--clear', env_dir)}"
+    )
+
+
+def _is_elsewhere(record: Record, env_dir: str) -> bool:
+    return os.path.realpath(record.venv) != os.path.realpath(env_dir)
 
 
 def read(env_dir: str) -> Record:

@@ -1,4 +1,4 @@
-"""Entry (host): copy between the caller's terminal and the command's own, and keep job control.
+"""Entry (host): stand between the caller's terminal and the command's own, and keep job control.
 
 The command's terminal is one of the jail's (``session``), so what a jailed program leaves behind
 holds nothing of the caller's.  This process never enters the jail.  What it gets from there are
@@ -9,7 +9,6 @@ Nothing here waits for anything but all of its descriptors at once.
 """
 
 import _socket
-import fcntl
 import posix
 import select
 import sys
@@ -18,7 +17,8 @@ import termios
 from venvjail import job, joining, session
 from venvjail.errors import say
 from venvjail.signalfd import Signals
-from venvjail.terminal import KEYS, NEWLINES, OUTPUT, Terminal
+from venvjail.terminal import Terminal
+from venvjail.wire import LAST, Wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,13 +26,7 @@ if TYPE_CHECKING:
 else:
     import _signal
 
-_CHUNK = 16384
-#: So many bytes may wait to be printed before we read no more of them.
-_MOST = 65536
-#: What the kernel holds of a pseudo-terminal's output, and more.
-_LAST = 131072
 _RETRY_MS = 100
-_FLUSH_MS = 200
 _KEY_OF: dict[int, int] = {
     _signal.SIGINT: termios.VINTR,
     _signal.SIGQUIT: termios.VQUIT,
@@ -78,27 +72,22 @@ class Relay:
         self._terminal = terminal
         self._link = link
         self._signals = signals
-        self._master = _receive(link)
-        self._modes = terminal.modes
-        self._typed = b""
-        self._printed = bytearray()
+        self._wire = Wire(terminal, _receive(link))
         self._wanted = terminal.is_attached  # whether the command has asked for the terminal
         self._waits = False  # whether it is stopped until it gets it from another relay
-        self._is_there = True
         self._is_stopped = False
         self._keyed = False  # whether a key is to stop the command
         self._count = self._obeyed = 0
         self._status: int | None = None
-        self._has_typed = False
 
     def run(self) -> int | None:
         """Relay until the command has ended; its wait status, None where its session died."""
-        if self._master is None:
+        if self._wire.master is None:
             return None
         if self._terminal.is_attached:
-            self._typed = self._terminal.typed_before()
-            self._terminal.follow(self._modes, raw=False)
-        while self._status is None or self._printed:
+            self._wire.typed = self._terminal.typed_before()
+            self._terminal.follow(self._wire.modes, raw=False)
+        while self._status is None or self._wire.printed:
             ready = self._wait()
             self._hear_signals()
             if self._link.fileno() in ready and not self._hear():
@@ -113,22 +102,22 @@ class Relay:
         lost = False
         if self._status is not None and self._terminal.is_attached:
             self._terminal.begin_return()
-            while more := self._read_typed():  # the rest of it, lest it comes first
-                self._typed += more
-            typed = self._unread() + self._typed
+            while more := self._wire.read_typed():  # the rest of it, lest it comes first
+                self._wire.typed += more
+            typed = self._unread() + self._wire.typed
             lost = bool(typed) and not (returns_typed and self._terminal.push_back(typed))
         self._terminal.detach()
-        self._close_master()
+        self._wire.close()
         if lost:
             say(b"what you typed and the command has not read is lost; type it again")
 
     def _unread(self) -> bytes:
         """What the command was given to read, and has not."""
-        if not self._has_typed:
+        if not self._wire.has_typed:
             return b""
         self._tell(session.UNREAD, 0)
         try:
-            return self._link.recv(_LAST)[1:]
+            return self._link.recv(LAST)[1:]
         except OSError:
             return b""  # it was killed
 
@@ -139,100 +128,33 @@ class Relay:
         poll.register(self._signals.fd, select.POLLIN)
         if self._status is None:
             poll.register(self._link.fileno(), select.POLLIN)
-        if self._master is not None and self._status is None:
-            events = select.POLLIN if len(self._printed) < _MOST else 0
-            writes = self._typed and self._obeyed == self._count
-            poll.register(self._master, events | (select.POLLOUT if writes else 0))
-        if self._is_there:
-            reads = self._terminal.is_attached and not self._typed and self._status is None
-            events = select.POLLIN if reads else 0
-            poll.register(self._terminal.fd, events | (select.POLLOUT if self._printed else 0))
+            self._wire.register(poll, may_write=self._obeyed == self._count)
+        else:
+            self._wire.register_caller(poll, reads=False)
         return dict(poll.poll(_RETRY_MS if self._waits else None))
 
     def _copy(self, ready: dict[int, int]) -> None:
         events = ready.get(self._terminal.fd, 0)
-        if self._master is not None and self._status is None:
-            self._follow(bool(ready.get(self._master, 0) & select.POLLIN))
-            if ready.get(self._master, 0) & select.POLLIN:
-                self._read_printed()
-            if events & select.POLLIN and self._terminal.is_attached and not self._typed:
-                typed = self._read_typed()
+        if self._wire.master is not None and self._status is None:
+            has_printed = bool(ready.get(self._wire.master, 0) & select.POLLIN)
+            self._wire.follow(has_printed)
+            if has_printed:
+                self._wire.read_printed()
+            if events & select.POLLIN and self._terminal.is_attached and not self._wire.typed:
+                typed = self._wire.read_typed()
                 self._hear_signals()  # a key that was pressed before comes first
-                self._typed += typed
+                self._wire.typed += typed
             self._write_typed()
-        self._write_printed()
-        if events & _LOST and self._is_there:
+        if not self._wire.write_printed():
             self._lose_terminal(hang_up=self._terminal.is_attached)
-
-    # Bytes
-
-    def _follow(self, more: bool) -> None:
-        """Follow the modes of the command's terminal; ``more`` of its output waits to be read.
-
-        What it printed before a change of modes comes after it.  Passing bytes on as they are is
-        right for both, so that begins at once, and ends when nothing printed before is left.
-        """
-        try:
-            self._modes = termios.tcgetattr(self._master or -1)
-        except termios.error:
-            return
-        before = self._terminal.adds_returns()
-        raw = not before and (more or bool(self._printed))
-        self._terminal.follow(self._modes, raw=raw)
-        if before and not self._terminal.adds_returns():
-            self._printed = self._printed.replace(b"\n", b"\r\n")
-
-    def _read_printed(self) -> bool:
-        """Take a part of the command's output; False when there is none now."""
-        try:
-            data = posix.read(self._master or -1, _CHUNK)
-        except OSError:
-            return False
-        # Both terminals put a carriage return before a newline: one of the two is enough.
-        if self._modes[OUTPUT] & NEWLINES == NEWLINES and self._terminal.adds_returns():
-            data = data.replace(b"\r\n", b"\n")
-        self._printed += data
-        return bool(data)
-
-    def _write_printed(self) -> None:
-        if self._printed and self._is_there:
-            try:
-                del self._printed[: posix.write(self._terminal.fd, self._printed)]
-            except BlockingIOError:
-                return
-            except OSError:
-                self._lose_terminal(hang_up=self._terminal.is_attached)
-
-    def _read_typed(self) -> bytes:
-        try:
-            return posix.read(self._terminal.fd, _CHUNK)
-        except OSError:
-            return b""
+        if events & _LOST and self._wire.is_there:
+            self._lose_terminal(hang_up=self._terminal.is_attached)
 
     def _write_typed(self) -> None:
         # Not before the command is continued, which would undo that a key has stopped it.
-        if self._typed and self._obeyed == self._count:
+        if self._wire.typed and self._obeyed == self._count:
             self._keyed = False
-            self._has_typed = True
-            try:
-                self._typed = self._typed[posix.write(self._master or -1, self._typed) :]
-            except BlockingIOError:
-                return
-            except OSError:
-                self._typed = b""
-
-    def _flush(self) -> None:
-        """Print what the command has printed up to now, unless the terminal is stopped."""
-        poll = select.poll()
-        poll.register(self._terminal.fd, select.POLLOUT)
-        size = 0
-        while self._is_there and size < _LAST:
-            if not self._printed and not self._read_printed():
-                return
-            size += len(self._printed)
-            if not poll.poll(_FLUSH_MS):
-                return
-            self._write_printed()
+            self._wire.write_typed()
 
     # Signals of ours
 
@@ -243,16 +165,16 @@ class Relay:
     def _take(self, number: int, from_kernel: bool) -> None:
         if self._status is not None:
             if number in _DEADLY:
-                self._printed.clear()  # the terminal is stopped, and we are not waited for
+                self._wire.printed.clear()  # the terminal is stopped, and we are not waited for
             return
         if number == _signal.SIGWINCH:
-            self._copy_size()
+            self._wire.copy_size()
         if number == _signal.SIGCONT:
             self._resume()
         elif not from_kernel:
             self._tell(session.SIGNAL, number)
         elif number == _signal.SIGHUP:
-            if self._is_there:
+            if self._wire.is_there:
                 self._lose_terminal(hang_up=True)
         elif number in _STOPS and self._is_stopped:
             # We were continued, but this came before we could see that: it takes the SIGCONT away.
@@ -264,41 +186,29 @@ class Relay:
 
     def _press(self, number: int) -> bool:
         """Type the key for the signal that our terminal made of one; False where there is none."""
-        if number not in _KEY_OF or not self._terminal.is_attached or self._master is None:
+        if number not in _KEY_OF or not self._terminal.is_attached or self._wire.master is None:
             return False
-        self._follow(more=True)
-        key: bytes = self._modes[KEYS][_KEY_OF[number]]
+        self._wire.follow(more=True)
+        key = self._wire.key(_KEY_OF[number])
         if key == b"\0":
             return False
         keyed = self._keyed
         # The key takes back what was typed before it, as in the caller's terminal; but what was
         # read when we attached was typed after it.
-        self._typed = key + (b"" if self._obeyed == self._count else self._typed)
+        self._wire.typed = key + (b"" if self._obeyed == self._count else self._wire.typed)
         self._write_typed()
         self._keyed = keyed
         return True
 
-    def _copy_size(self) -> None:
-        if self._master is not None:
-            try:
-                fcntl.ioctl(self._master, termios.TIOCSWINSZ, self._terminal.size())
-            except OSError:
-                return  # hung up
-
     def _lose_terminal(self, *, hang_up: bool) -> None:
         """The terminal is gone, or the session that it belonged to."""
-        self._is_there = False
+        self._wire.is_there = False
         self._wanted = False
-        self._printed.clear()
+        self._wire.printed.clear()
         self._terminal.detach()
         if hang_up:
             self._tell(session.GROUP, _signal.SIGHUP)
-        self._close_master()
-
-    def _close_master(self) -> None:
-        if self._master is not None:
-            posix.close(self._master)
-            self._master = None
+        self._wire.close()
 
     # The command's session
 
@@ -310,7 +220,7 @@ class Relay:
 
     def _hear(self) -> bool:
         try:
-            message = self._link.recv(_LAST)
+            message = self._link.recv(LAST)
         except OSError:
             return False
         kind = message[:1]
@@ -320,15 +230,14 @@ class Relay:
             if message[2] == self._count:  # else we have continued it meanwhile
                 self._stop(message[1])
         elif kind == session.ENDED:
-            while len(self._printed) < _LAST and self._read_printed():
-                pass
+            self._wire.read_last()
             self._status = int.from_bytes(message[1:5], sys.byteorder)
         return bool(message)
 
     def _stop(self, number: int) -> None:
         """The command has stopped: give it what it waits for, or stop as it has."""
         self._is_stopped = True
-        if number in _TERMINAL_STOPS and self._is_there:
+        if number in _TERMINAL_STOPS and self._wire.is_there:
             self._wanted = True
             if self._terminal.is_ours():
                 self._waits = True
@@ -341,8 +250,8 @@ class Relay:
 
     def _suspend(self, who: int, number: int) -> None:
         """Stop, as ``job.stop`` does, with the command that has."""
-        if self._master is not None:
-            self._flush()
+        if self._wire.master is not None and not self._wire.flush():
+            self._lose_terminal(hang_up=self._terminal.is_attached)
         self._terminal.detach()
         if who and job.was_continued():
             return
@@ -364,22 +273,19 @@ class Relay:
     def _attach(self) -> bool:
         if not self._terminal.attach():
             return False
-        self._follow(more=False)
-        if self._modes == self._terminal.modes and self._master is not None:
-            # Not changed by the command: it begins with what the terminal has now.
-            self._modes = self._terminal.renew_modes()
-            try:
-                termios.tcsetattr(self._master, termios.TCSANOW, self._modes)
-            except termios.error:
-                return False
-        self._typed += self._terminal.typed_before()
-        self._follow(more=False)
-        self._copy_size()
+        self._wire.follow(more=False)
+        # Not changed by the command: it begins with what the terminal has now.
+        unchanged = self._wire.modes == self._terminal.modes
+        if unchanged and self._wire.master is not None and not self._wire.begin_anew():
+            return False
+        self._wire.typed += self._terminal.typed_before()
+        self._wire.follow(more=False)
+        self._wire.copy_size()
         return True
 
     def _resume(self) -> None:
         self._keyed = False
-        self._copy_size()
+        self._wire.copy_size()
         has = self._wanted and self._attach()
         self._continue(session.FOREGROUND if has else session.BACKGROUND)
 

@@ -58,20 +58,23 @@ _TYPED = 65536
 _OF_HANGUP = (_signal.SIGHUP, _signal.SIGCONT)
 
 
-def open_terminal() -> tuple[int, int]:
+def open_terminal() -> tuple[int, int, int]:
     """A new terminal of the jail, whose namespaces have been joined: both its sides.
 
-    The caller leads a session, and gets the second as its controlling terminal.
+    The caller leads a session, and gets the second as its controlling terminal.  The third is that
+    once more, as a description of the caller's own that does not block: what is shared with the
+    command, it can change (fcntl(2)), or prevent from being opened again (TIOCEXCL).
     """
     flags = posix.O_RDWR | posix.O_CLOEXEC | posix.O_NOFOLLOW
     master = posix.open("/dev/pts/ptmx", flags | posix.O_NOCTTY)
     call("unlockpt", master)
     name = bytearray(64)
     call("ptsname_r", master, Long(address_of(name)), Long(len(name)))
-    slave = posix.open(bytes(name).partition(b"\0")[0], flags)
+    path = bytes(name).partition(b"\0")[0]
+    slave = posix.open(path, flags)
     try:
         if posix.tcgetpgrp(slave) == posix.getpgrp():
-            return master, slave
+            return master, slave, posix.open(path, flags | posix.O_NOCTTY | posix.O_NONBLOCK)
     except OSError:
         pass  # a process of the jail was quicker, and has it now
     raise JailError("the jail's programs disturb its terminals; run the command again")
@@ -95,7 +98,7 @@ def _run(link: _socket.socket, terminal: "Terminal", start: "Start") -> None:
     foreground = terminal.is_attached
     posix.setsid()
     start.enter()
-    master, fd = open_terminal()
+    master, fd, own = open_terminal()
     termios.tcsetattr(fd, termios.TCSANOW, terminal.modes)
     fcntl.ioctl(fd, termios.TIOCSWINSZ, terminal.size())
     rights = master.to_bytes(4, sys.byteorder)
@@ -111,7 +114,7 @@ def _run(link: _socket.socket, terminal: "Terminal", start: "Start") -> None:
     start.caller.tie()
     child = start.fork(lambda: _begin(fd, foreground))
     _set_group(child)
-    Session(link, fd, child, start).serve()
+    Session(link, (fd, own), child, start).serve()
 
 
 def _set_group(child: int) -> None:
@@ -129,12 +132,18 @@ def _begin(fd: int, foreground: bool) -> None:
 
 
 class Session:
-    """The session of the command ``child`` on the terminal ``fd``."""
+    """The session of the command ``child``.
 
-    def __init__(self, link: _socket.socket, fd: int, child: int, start: "Start") -> None:
+    ``terminal`` are two descriptors of its terminal: the command's, and one of our own that does
+    not block.
+    """
+
+    def __init__(
+        self, link: _socket.socket, terminal: tuple[int, int], child: int, start: "Start"
+    ) -> None:
         self._link = link
         self._start = start
-        self._fd = fd
+        self._fd, self._reader = terminal
         self._child = child
         self._own = posix.getpgrp()
         self._front = child
@@ -232,18 +241,24 @@ class Session:
             return  # hung up
 
     def _unread(self) -> bytes:
-        """What was typed and not read: a whole line, the rest of one, anything."""
+        """What was typed and not read: a whole line, the rest of one, anything.
+
+        Without waiting: what the command has left behind may change the modes meanwhile.
+        """
         try:
-            modes = termios.tcgetattr(self._fd)
+            modes = termios.tcgetattr(self._reader)
             modes[3] &= ~(termios.ICANON | termios.ECHO)
             modes[6][termios.VMIN] = modes[6][termios.VTIME] = 0
-            termios.tcsetattr(self._fd, termios.TCSANOW, modes)
-            unread = b""
-            while more := posix.read(self._fd, _TYPED):
-                unread += more
-            return unread.replace(b"\0", b"")  # the marks of end-of-files
-        except (OSError, termios.error):
+            termios.tcsetattr(self._reader, termios.TCSANOW, modes)
+        except termios.error:
             return b""  # hung up
+        unread = b""
+        try:
+            while more := posix.read(self._reader, _TYPED):
+                unread += more
+        except OSError:
+            pass  # there is no more, or it is hung up
+        return unread.replace(b"\0", b"")  # the marks of end-of-files
 
 
 def _kill(kill: "Callable[[int, int], None]", target: int, number: int) -> None:

@@ -14,8 +14,14 @@ ATTACK = (Path(__file__).parents[1] / "support/attack_program.py").read_text(enc
 
 #: By path below the project.  Every one is there before the jail starts.
 GUARDED = (
+    ".claude",
+    ".claude/settings.json",
+    ".cursor",
+    ".devcontainer/devcontainer.json",
     ".envrc",
     ".idea",
+    ".mcp.json",
+    ".zed",
     ".git",
     ".git/config",
     ".git/hooks/pre-commit",
@@ -35,10 +41,15 @@ GUARDED = (
     "libs/mirror/config",
     "libs/nested/.git",
     "libs/nested/.git/config",
+    "libs/nested/real/tools/hooks",
+    "libs/shared-hooks",
     "libs/symlinked/.git",
     "libs/worktree/.git",
     "libs/worktree/.husky",
 )
+#: Symlinks by which the user comes to some of these; what is beside that may be written to.
+LEADING = {"envs-by-link": "envs", "libs/nested/tools": "real/tools"}
+THROUGH_A_LINK = {"write", "reopen", "truncate", "change_mode"}
 #: By path below the venv.
 OWN = (
     "bin",
@@ -63,11 +74,21 @@ def furnish(home: FakeHome) -> None:
     project = home.project
     for name in (".envrc", ".idea/workspace.xml", ".vscode/tasks.json", ".husky/_/pre-commit"):
         home.write(f"src/proj/{name}", "the user's\n")
+    for name in (".claude/settings.json", ".devcontainer/devcontainer.json", ".mcp.json"):
+        home.write(f"src/proj/{name}", "{}\n")
+    home.write("src/proj/.zed/tasks.json", "[]\n")
     home.write("src/proj/.husky/pre-commit", "the user's\n")
     home.write("src/proj/.git/hooks/pre-commit", "the user's\n")
     home.write("elsewhere/plain/pyvenv.cfg", "home = /usr/bin\n")
     for name in ("libs/nested", "libs/symlinked"):
         home.check(["git", "init", "--quiet", project / name])
+    home.write("src/proj/libs/nested/real/tools/hooks/pre-commit", "the user's\n")
+    for name, target in LEADING.items():
+        (project / name).symlink_to(target)
+    home.check(["git", "config", "core.hooksPath", "tools/hooks"], cwd=project / "libs/nested")
+    home.write("src/proj/libs/shared-hooks/pre-commit", "the user's\n")
+    shared = ["git", "config", "core.hooksPath", "../shared-hooks"]
+    home.check(shared, cwd=project / "libs/symlinked")
     (project / "libs/symlinked/.git").rename(project / "libs/symlinked/repository")
     (project / "libs/symlinked/.git").symlink_to("repository")
     home.check(["git", "init", "--quiet", "--bare", project / "libs/mirror"])
@@ -105,7 +126,7 @@ def state_of(jail: JailedVenv) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def worked(jail: JailedVenv, before: dict[str, str]) -> dict[str, list[str]]:
     """What worked of all that was tried in the jail, on every guarded path."""
-    paths = [jail.home.project / name for name in GUARDED]
+    paths = [jail.home.project / name for name in (*GUARDED, *LEADING)]
     output = jail.python(ATTACK, jail.home.project, "all", *paths)
     found: dict[str, list[str]] = json.loads(output)
     return found
@@ -116,6 +137,57 @@ def test_nothing_works_in_the_jail(
     name: str, worked: dict[str, list[str]], jail: JailedVenv
 ) -> None:
     assert worked[str(jail.home.project / name)] == []
+
+
+def test_links_to_what_is_above_a_guard_stay(
+    worked: dict[str, list[str]], jail: JailedVenv
+) -> None:
+    for name, target in LEADING.items():
+        path = jail.home.project / name
+        assert set(worked[str(path)]) <= THROUGH_A_LINK
+        assert str(path.readlink()) == target
+    # One that leads to nothing of the kind is the jail's to change.
+    free = jail.home.project / "free"
+    free.symlink_to("src")
+    steps = json.loads(jail.python(ATTACK, jail.home.project, "all", free))
+    assert "move_over" in steps[str(free)]
+
+
+def test_hooks_and_config_of_a_repository_around_the_project(home: FakeHome) -> None:
+    """``core.hooksPath`` leads into the project whose jail it is; git is run above it."""
+    hook = home.write("src/proj/app/.husky/pre-commit", "#!/bin/sh\n")
+    included = home.write("src/proj/app/config", "[user]\n\tname = Alice\n")
+    home.check(["git", "config", "core.hooksPath", "app/.husky"])
+    home.check(["git", "config", "include.path", "../app/config"])
+    evil = home.root / "evil"
+    plant = (
+        "import pathlib, sys\n"
+        "for path in sys.argv[1:]:\n"
+        "    try: pathlib.Path(path).write_text('evil')\n"
+        "    except OSError as error: print(error.strerror)\n"
+    )
+    script = f"#!/bin/sh\ntouch {evil}\n"
+    commit = ["git", "-c", "user.name=A", "commit", "--quiet", "--allow-empty", "-m", "Add"]
+    with JailedVenv(home, "app/venv") as venv:
+        assert venv.python(plant, hook, included).splitlines() == 2 * ["Read-only file system"]
+        hook.chmod(0o755)
+        home.check(commit)
+        assert not evil.exists()
+    # The control: what a jail without the guard could have written is run.
+    hook.write_text(script, encoding="utf-8")
+    home.check(commit)
+    assert evil.exists()
+
+
+def test_what_is_opened_again_by_the_config(home: FakeHome) -> None:
+    settings = home.write("src/proj/.claude/settings.json", "{}\n")
+    write = f"open({str(settings)!r}, 'w').write('mine')"
+    with JailedVenv(home) as venv:
+        assert "Read-only file system" in venv.run(["python", "-c", write]).stderr
+        venv.stop()
+        with venv.configured('[project]\nunprotect = [".claude"]\n'):
+            venv.python(write)
+    assert settings.read_text(encoding="utf-8") == "mine"
 
 
 def test_nothing_has_changed(

@@ -9,6 +9,7 @@ import pytest
 from tests.support.jail import JailedVenv
 from tests.support.live import user_config
 from tests.support.world import (
+    BOUND,
     CONNECT,
     FURTHER,
     METADATA,
@@ -18,12 +19,23 @@ from tests.support.world import (
     World,
     WorldsHome,
     answers,
+    hearing,
     require_isolation,
     world,
 )
 
 #: The ways to a program's own host.
 HOST = ("127.0.0.1", "127.0.0.53", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", *OWN, FURTHER)
+
+#: Sends its word to a group by the interface, bound to it or not.
+SEND = """
+import socket, sys
+group, word, bound = sys.argv[1:]
+with socket.socket(socket.AF_INET6 if ":" in group else socket.AF_INET, socket.SOCK_DGRAM) as out:
+    if int(bound):
+        out.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"out0")
+    out.sendto(word.encode(), (group, 5353))
+"""
 
 #: Removes each unreachable route, and says how that ended; netlink(7).
 UNDO = """
@@ -81,6 +93,29 @@ def test_no_address_of_the_host_leads_to_it(jail: JailedVenv, place: World) -> N
         inside = answers(jail.python(CONNECT, *words))
     assert {address: inside.pop(address) for address in OUTSIDE} == dict.fromkeys(OUTSIDE, "host")
     assert set(inside.values()) == {"ConnectionRefusedError", "OSError"}, inside
+
+
+def test_sockets_bound_to_the_interface(jail: JailedVenv, place: World) -> None:
+    """The kernel takes what has no route for a neighbour then, and pasta for its destination."""
+    words = [str(PORT), *HOST, METADATA, "::ffff:198.51.100.7", *OUTSIDE]
+    with place.listening("host"):
+        inside = answers(jail.python(BOUND, *words))
+    # The control: the same sockets get to where the jail may.
+    assert {address: inside.pop(address) for address in OUTSIDE} == dict.fromkeys(OUTSIDE, "host")
+    assert set(inside.values()) == {"ConnectionRefusedError", "PermissionError"}, inside
+
+
+@pytest.mark.parametrize("group", ["224.0.0.251", "ff02::fb"])
+@pytest.mark.parametrize("bound", [False, True])
+def test_groups_that_the_host_listens_to(
+    jail: JailedVenv, place: World, group: str, bound: bool
+) -> None:
+    """mDNS: what the machine is called and offers.  The kernel brings it back to its sender."""
+    with hearing(place, group) as heard:
+        jail.run(["python", "-c", SEND, group, "jail", str(int(bound))])
+        # The control, which comes later than what it is for.
+        jail.home.check([sys.executable, "-c", SEND, group, "host", str(int(bound))])
+        assert heard() == "host"
 
 
 def test_the_gateways_address_is_not_the_hosts_loopback(jail: JailedVenv, place: World) -> None:

@@ -4,12 +4,17 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
+from venvjail.creation.create import CreateOptions, create
+from venvjail.creation.progress import ConsoleProgress
+from venvjail.errors import UserError
+from venvjail.layout import VenvPaths
 
 
 @pytest.fixture
@@ -38,3 +43,25 @@ def test_a_symlink_on_the_way_to_a_mount_point_is_refused(venv: JailedVenv) -> N
     assert os.listdir(elsewhere / "proj") == []
     way.unlink()
     assert venv.home.check(ran) == "ran\n"
+
+
+@pytest.mark.parametrize("plants", [False, True])
+def test_a_symlink_planted_while_a_venv_is_upgraded(
+    own_jail: JailedVenv, monkeypatch: pytest.MonkeyPatch, plants: bool
+) -> None:
+    """Its jail runs until what can be refused has been looked at, and may act as it is ended."""
+    hidden = own_jail.home.root / "hidden"
+    hidden.mkdir()
+    library = own_jail.env / "lib"
+
+    def stop(_paths: VenvPaths) -> None:
+        if plants:
+            shutil.rmtree(library)
+            library.symlink_to(hidden)
+
+    monkeypatch.setenv("HOME", str(own_jail.home.root))
+    options = CreateOptions(upgrade=True, with_pip=False)
+    refused = pytest.raises(UserError, match="lib: is a symlink") if plants else nullcontext()
+    with refused:
+        create(str(own_jail.env), options, ConsoleProgress(), stop)
+    assert os.listdir(hidden) == []

@@ -66,7 +66,8 @@ def test_a_repository_that_the_user_makes_meanwhile_is_guarded_and_stays(jail: J
     jail.stop()
     assert (git / "HEAD").is_file()
     assert not (jail.home.project / "HEAD").exists()
-    assert not (jail.home.project / ".vscode").exists()
+    for name in (".vscode", ".claude", ".cursor"):
+        assert not (jail.home.project / name).exists()
 
 
 def test_two_jails_hold_one_placeholder(jail: JailedVenv) -> None:

@@ -139,6 +139,12 @@ def test_no_netfilter(host: Results, jailed: Results) -> None:
     assert host["NETLINK_NETFILTER"] in ("done", "EPROTONOSUPPORT")
 
 
+@pytest.mark.parametrize("name", ["iptables", "ip6tables"])
+def test_no_tables_of_netfilter(host: Results, jailed: Results, name: str) -> None:
+    assert jailed[name] == "ENOPROTOOPT"
+    assert host[name] in ("EPERM", "ENOPROTOOPT")  # of kernels without them
+
+
 @pytest.mark.parametrize("name", ALLOWED)
 def test_ordinary_calls_do_as_on_the_host(host: Results, jailed: Results, name: str) -> None:
     assert jailed[name] == host[name] == "done"

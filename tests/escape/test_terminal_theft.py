@@ -39,6 +39,28 @@ for step in (lambda: os.write(fd, b"for" + b"ged\n"), lambda: os.read(fd, 100)):
         print(*found, sep="\n", file=file)
     os.rename("found.new", f"found{len(found)}")
 """
+#: Leaves processes behind that want every read of their terminal to wait for a byte, as long as
+#: they have one; ends by the first byte that is typed.
+HOLDER = r"""
+import os, signal, termios, tty
+for number in (signal.SIGHUP, signal.SIGTTOU):
+    signal.signal(number, signal.SIG_IGN)
+tty.setcbreak(0)
+ready, done = os.pipe()
+for _ in range(2):
+    if os.fork() == 0:
+        os.write(done, b"x")
+        modes = termios.tcgetattr(0)
+        try:
+            while True:
+                termios.tcsetattr(0, termios.TCSANOW, modes)
+        except termios.error:
+            os._exit(0)
+    os.read(ready, 1)
+print("ready", flush=True)
+os.read(0, 1)
+"""
+_ROUNDS = 8
 #: By which the process has got the terminal: a stream, or its name where no stream leads to it.
 WAYS = {
     "stdin": ("0", ""),
@@ -110,3 +132,19 @@ def test_control_with_the_terminal_shared(
         assert found(directory, 2) == repr(b"secret\n")
         (directory / "wait").write_text("", encoding="utf-8")
         terminal.expect("waited\r\n")
+
+
+def test_what_is_left_behind_does_not_hold_the_terminal(
+    jail: JailedVenv, terminal: Terminal
+) -> None:
+    """What was typed and not read is asked for at the end; the answer must not wait.
+
+    Each round is a race; without a reader that never blocks about one in two is lost.
+    """
+    (jail.home.project / "holder.py").write_text(HOLDER, encoding="utf-8")
+    for _ in range(_ROUNDS):
+        terminal.type(f"{jail.bin}/python holder.py")
+        terminal.expect("ready\r\n")
+        terminal.child.send("x")
+        terminal.expect(PROMPT)
+    assert terminal.ask("echo free") == "free"

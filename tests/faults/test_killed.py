@@ -150,7 +150,7 @@ def test_placeholders_of_a_crash_go_with_the_next_jail(own_jail: JailedVenv) -> 
     project = own_jail.home.project
     subprocess.run(["rm", "-rf", project / ".git"], check=True)
     own_jail.python("pass")
-    held = {".git", "HEAD", ".vscode"}
+    held = {".git", "HEAD", ".vscode", ".claude", ".cursor"}
     assert held <= set(os.listdir(project))
     others = everyone(own_jail)
     others[0].kill(signal.SIGKILL)

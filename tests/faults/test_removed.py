@@ -2,15 +2,14 @@
 
 import os
 import shutil
-import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.home import SECRET, FakeHome
 from tests.support.jail import VENVJAIL, JailedVenv
-from tests.support.processes import Process
 from tests.support.races import lingering
 from tests.support.running import WAITER, everyone, running, said, started, supervisors
 from tests.support.waiting import eventually
@@ -97,29 +96,86 @@ def test_the_project_is_removed_while_a_command_runs(home: FakeHome) -> None:
     assert not home.project.exists()  # nothing was made again in its place
 
 
-def test_a_new_venv_in_the_place_of_a_removed_one(home: FakeHome) -> None:
-    """The jail of the former one neither serves nor disturbs the new one's."""
-    former = JailedVenv(home)
-    tmp: list[Path] = []
-    with started(former, "-c", WAITER) as waiter:
+@pytest.fixture
+def former(home: FakeHome) -> Iterator[JailedVenv]:
+    """A venv that was deleted while a command waits in its jail."""
+    venv = JailedVenv(home)
+    with started(venv, "-c", WAITER) as waiter:
         assert said(waiter).startswith("ready")
-        tmp.append(former.tmp)
-        [old] = supervisors(former)
+        tmp = venv.tmp
+        shutil.rmtree(venv.env)
+        yield venv
+    shutil.rmtree(tmp)
+
+
+def test_a_jail_without_its_venv_is_shown_and_stopped(former: JailedVenv) -> None:
+    [pid] = supervisors(former)
+    status, stop = [*VENVJAIL, "status"], [*VENVJAIL, "stop", former.env]
+    assert (
+        f"{former.env}\n  still runs (supervisor pid {pid}), but its venv was deleted or moved; "
+        f"end it: venvjail stop {former.env}\n"
+    ) in former.home.check(status)
+    assert former.home.check(stop) == f"stopped: {former.env}\n"
+    assert supervisors(former) == []
+    assert f"{former.env}\n" not in former.home.check(status)
+    again = former.home.run(stop)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "is not a venvjail environment" in again.stderr
+
+
+def test_a_jail_whose_venv_was_moved(home: FakeHome) -> None:
+    """It goes by the old path, for as long as it runs."""
+    venv = JailedVenv(home)
+    with started(venv, "-c", WAITER) as waiter:
+        assert said(waiter).startswith("ready")
+        venv.env.rename(home.project / "moved")
+        assert f"end it: venvjail stop {venv.env}\n" in home.check([*VENVJAIL, "status"])
+        assert home.check([*VENVJAIL, "stop", "venv"]) == f"stopped: {venv.env}\n"
+    home.check([*VENVJAIL, "remove", "--yes", "moved"])
+
+
+def test_no_new_venv_beside_a_jail_without_its_venv(former: JailedVenv) -> None:
+    """It guards only what was there when it started: it could write to the new ``bin``."""
+    refused = former.home.run([*VENVJAIL, "--without-pip", "other"])
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        f"venvjail: programs run in the jail of {former.env}, a venv that was deleted or moved; "
+        f"end them first: venvjail stop {former.env}\n"
+    )
+    assert not (former.home.project / "other").exists()
+    former.home.check([*VENVJAIL, "stop", "venv"])
+    with JailedVenv(former.home, "other") as venv:
+        assert venv.python("print('ran')") == "ran"
+
+
+def test_a_new_venv_that_such_a_jail_pretends_to_have(home: FakeHome) -> None:
+    """What it makes at the place of its venv is no reason to pass it over."""
+    forge = "input(); import os; os.makedirs('venv/.venvjail/run'); print('made')"
+    former = JailedVenv(home)
+    with started(former, "-c", f"print('ready', flush=True); {forge}; input()") as forger:
+        assert said(forger) == "ready\n"
+        tmp = former.tmp
         shutil.rmtree(former.env)
-        with JailedVenv(home) as venv:
-            venv.python(MAKE)
-            assert running(venv).supervisor != old
-            tmp.append(venv.tmp)
-            waiter.kill()
-            waiter.wait()
-            held = Process(old)
-            os.kill(old, signal.SIGTERM)
-            assert held.ended(time.monotonic() + 10)
-            held.close()
-            assert venv.python(LIST_HOME) == SHOWN.replace("'src'", "'made', 'src'")
-            assert supervisors(venv) == [running(venv).supervisor]
-    assert len(set(tmp)) == 2
-    shutil.rmtree(tmp[0])
+        assert forger.stdin is not None
+        forger.stdin.write("\n")
+        forger.stdin.flush()
+        eventually(lambda: former.state.exists(), "it was made")
+        refused = home.run([*VENVJAIL, "--clear", "--without-pip", "venv"])
+        assert refused.stderr.startswith("venvjail: programs run in the jail of ")
+    shutil.rmtree(tmp)
+
+
+def test_a_new_venv_in_the_place_of_one_whose_jail_is_idle(home: FakeHome) -> None:
+    """``rm -r venv`` and the same again: the former jail, which lingers, ends first."""
+    former = JailedVenv(home)
+    former.python(MAKE)
+    tmp = former.tmp
+    shutil.rmtree(former.env)
+    with JailedVenv(home) as venv:
+        assert supervisors(former) == []
+        assert venv.python(LIST_HOME) == SHOWN
+        assert supervisors(venv) == [running(venv).supervisor]
+    shutil.rmtree(tmp)
 
 
 def test_a_guarded_file_that_is_made_again(own_jail: JailedVenv) -> None:

@@ -188,6 +188,16 @@ def test_nothing_to_change(own_jail: JailedVenv) -> None:
     assert (file.stat().st_ino, file.stat().st_mtime_ns, file.read_bytes()) == before
 
 
+def test_what_is_not_there_is_said_to_be(own_jail: JailedVenv) -> None:
+    """Maybe it is misspelt; maybe it comes later."""
+    path = own_jail.home.root / ".gitconfg"
+    done = venvjail(own_jail, "allow", path)
+    assert done.returncode == 0
+    assert f"{path}: nothing is there now; shown as soon as it is\n" in done.stdout
+    own_jail.home.write(".gitconfg", "here\n")
+    assert own_jail.check(["cat", path]) == "here\n"
+
+
 def test_what_no_config_can_show(own_jail: JailedVenv) -> None:
     user_config(own_jail.home, "")
     for path in (own_jail.home.root / ".dirjailconfig", own_jail.state / "state.json"):

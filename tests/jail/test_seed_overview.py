@@ -46,8 +46,8 @@ print(json.dumps({
     "in_venv": sys.prefix != sys.base_prefix,
     "base": sys.base_prefix,
     "version": sys.version,
-    # Without the venvs, and the places that a running jail holds for version control and editors.
-    "project": sorted(name for name in os.listdir() if name not in ("venv", "plain", ".vscode")),
+    # Without the venvs, and the places that a running jail holds for editors and agents.
+    "project": sorted({*os.listdir()} - {"venv", "plain", ".vscode", ".claude", ".cursor"}),
     "git": subprocess.run(["git", "log", "--format=%s"], capture_output=True, text=True).stdout,
     "variable": os.environ.get("EXTRA"),
     "umask": os.umask(0),

@@ -144,3 +144,34 @@ def test_clear_home_goes_with_clear(venv: JailedVenv) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("venvjail: --clear-home goes with --clear: ")
     assert (venv.store / "notes.txt").exists()
+
+
+def test_a_project_that_was_moved(home: FakeHome) -> None:
+    """Its config names the directory that the venv was in: that of the new place is meant."""
+    venv = JailedVenv(home)
+    new = home.project.with_name("renamed")
+    home.project.rename(new)
+    moved = [*VENVJAIL, "--without-pip", new / "venv"]
+    for options in ([], ["--upgrade"]):
+        refused = home.run([*moved, *options], cwd=new)
+        assert refused.returncode == 2
+        assert refused.stderr == (
+            f"venvjail: {new}/venv: was moved here from {venv.env}, the path its programs name; "
+            f"move it back or make it anew: venvjail --clear {new}/venv\n"
+        )
+    told = home.check([*moved, "--clear"], cwd=new)
+    assert f"  writable    {new} (the directory that holds the venv)\n" in told
+    home.check([new / "venv/bin/python", "-c", "open('made', 'w')"], cwd=new)
+    assert (new / "made").exists()
+    home.check([*VENVJAIL, "remove", "--yes", new / "venv"], cwd=new)
+
+
+def test_a_project_that_is_gone_stops_clear_before_it_deletes(home: FakeHome) -> None:
+    other = home.project / "other"
+    other.mkdir()
+    venv = JailedVenv(home, options=("--without-pip", "--project", str(other)))
+    other.rmdir()
+    refused = home.run([*VENVJAIL, "--clear", "venv"])
+    assert refused.returncode == 2
+    assert refused.stderr.endswith(f"the project {other} is not a directory; mend the path\n")
+    assert (venv.bin / "python").exists()

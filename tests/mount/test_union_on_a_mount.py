@@ -119,6 +119,24 @@ def test_a_replaced_host_file_is_seen_soon(view: MountedView, layout: Layout) ->
     poll(lambda: shown.read_text() == "new\nmore\n", "what was appended", SOON)
 
 
+def test_a_replaced_host_file_is_opened_at_once(view: MountedView, layout: Layout) -> None:
+    shown = view.home / ".bashrc"
+    shown.read_text()  # from here on the kernel trusts the name for a moment
+    (layout.host / ".new").write_text("new\n")
+    (layout.host / ".new").rename(layout.host / ".bashrc")
+    assert shown.read_text() == "new\n"
+
+
+def test_what_is_written_where_the_host_removed_a_file_is_kept(
+    view: MountedView, layout: Layout
+) -> None:
+    for number in range(20):
+        (view.home / "file").write_text("before")
+        (layout.store / "file").unlink()
+        (view.home / "file").write_text(str(number))
+        assert (layout.store / "file").read_text() == str(number)
+
+
 def test_an_allowed_file_appears_soon(view: MountedView, layout: Layout) -> None:
     assert not (view.home / "later").exists()
     (layout.host / "later").write_text("now")

@@ -1,6 +1,7 @@
 """What the search of a project finds to guard, on directories made for it."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,29 @@ def test_names_in_any_case(top: Path) -> None:
     assert found(top, ".DEPLOY") == {"a/.GIT", "a/.Envrc", "b/.Deploy"}
 
 
+def test_names_that_some_file_systems_take_for_others(top: Path) -> None:
+    """CVE-2014-9390; ``casefold`` of ext4 and tmpfs knows the long s and the sign of the kelvin."""
+    make(top, "a/.g\u200cit/", "b/.v\u017fcode/", "c/.toKen", "d/.gi\u00e9t/", "e/.git\u00e9x/")
+    (top / "c/.toKen").rename(top / "c/.to\u212aen")
+    assert found(top, ".token") == {
+        *("a/.g\u200cit", "b/.v\u017fcode", "c/.to\u212aen"),
+        "d/.gi\u00e9t",  # not so, but no harm
+    }
+
+
+def test_what_is_opened_again(top: Path) -> None:
+    make(top, ".claude/", "a/.claude/", ".cursor/", "deploy/key")
+    both = config(top, "deploy/key")
+    user = Path(top.parent / f"{top.name}.toml")
+    assert found(top, "deploy/key") == {".claude", "a/.claude", ".cursor", "deploy/key"}
+    user.write_text(user.read_text() + 'unprotect = [".Claude", "deploy/key"]\n')
+    assert guards.names(both) - guards.names(configfile.load("/nonexistent", str(user))) == {
+        ".claude"
+    }
+    result = guards.find([str(top)], f"{top}/venv", configfile.load("/nonexistent", str(user)))
+    assert result.read_only == {f"{top}/.cursor"}
+
+
 def test_links_are_guarded_themselves(top: Path) -> None:
     make(top, "real/", "py/pyvenv.cfg")
     (top / ".git").symlink_to("real")
@@ -86,7 +110,10 @@ def test_bare_repositories(top: Path, names: tuple[str, ...], is_guarded: bool) 
         (".husky/_", ".husky"),
         ("tools/hooks", "tools/hooks"),
         ('"tools/hooks"  # ours', "tools/hooks"),
-        ("../outside", None),
+        ("../outside", "../outside"),
+        ("../..", None),
+        ("../venv/lib", None),
+        ("../venv/..", None),
         (".", None),
         ("/etc", None),
         ("missing", None),
@@ -94,8 +121,9 @@ def test_bare_repositories(top: Path, names: tuple[str, ...], is_guarded: bool) 
 )
 def test_hooks_in_the_worktree(top: Path, value: str, expected: str | None) -> None:
     make(top, "x/.git/", "x/.husky/_/pre-commit", "x/tools/hooks/pre-commit", "outside/")
+    make(top, "venv/lib/")
     (top / "x/.git/config").write_text(f"[core]\n\tbare = false\n\tHooksPath = {value}\n")
-    assert found(top) == {"x/.git", *([f"x/{expected}"] if expected else [])}
+    assert found(top) == {"x/.git", *([os.path.normpath(f"x/{expected}")] if expected else [])}
 
 
 def test_a_config_that_is_no_file_does_not_hold_the_start(top: Path) -> None:
@@ -155,7 +183,34 @@ def test_what_a_repositorys_config_names(top: Path) -> None:
     text = "[core]\n hooksPath = hooks # x\n[include]\n path = ../one\n path = ../../outside\n"
     (top / "sub/.git/config").write_text(text + ' path = "../missing"\n')
     (top / "sub/one").write_text('[includeIf "x"]\n\tPATH = deep/two\n[include]path=deep/three\n')
-    assert found(top) == {"sub/.git", "sub/hooks", "sub/one", "sub/deep/two", "sub/deep/three"}
+    named = {"sub/hooks", "sub/one", "sub/deep/two", "sub/deep/three", "outside"}
+    assert found(top) == {"sub/.git", *named}
+
+
+def test_a_repository_around_the_project(top: Path) -> None:
+    make(top, ".git/", "app/.husky/_/", "app/included", "app/deep/local", "other/hooks/", "beside")
+    text = "[core]\nhooksPath = app/.husky/_\n[include]\npath = ../app/included\npath=../beside\n"
+    (top / ".git/config").write_text(text)
+    (top / ".git/config.worktree").write_text("[include]\npath = ../app/deep/local\n")
+    assert found(top / "app") == {".husky", "included", "deep/local"}
+    assert found(top / "other") == set()
+
+
+def test_symlinks_that_lead_to_what_is_guarded(top: Path) -> None:
+    make(top, "real/tools/hooks/", "real/.git/", "envs/dev/pyvenv.cfg", "src/code", "hidden/venv/")
+    (top / "real/.git/config").write_text("[core]\nhooksPath = ../tools/hooks\n")
+    (top / "tools").symlink_to("real/tools")
+    (top / "real/twice").symlink_to("../tools")
+    (top / "environments").symlink_to("envs")
+    (top / "src/top").symlink_to("..")
+    for name, target in (("up", ".."), ("code", "src"), ("gone", "missing"), ("etc", "/etc")):
+        (top / name).symlink_to(target)
+    (top / "secret").symlink_to("hidden")
+    result = guards.find([str(top)], f"{top}/hidden/venv", config(top))
+    links = {os.path.relpath(path, top) for path in result.links}
+    assert links == {"tools", "real/twice", "environments", "src/top", "secret"}
+    assert not result.links & result.read_only
+    assert result.links <= result.all()
 
 
 def test_a_linked_worktree_has_the_config_of_its_main_one(top: Path) -> None:
@@ -176,3 +231,13 @@ def test_hostile_configs(top: Path) -> None:
         (top / f"loop/{number}").write_text(f"path = {number}\npath = {(number + 1) % 100}\n")
     every = {f"{name}/.git" for name in ("directory", "fifo", "nul", "pointer", "loop")}
     assert every <= found(top) <= every | {f"loop/{number}" for number in range(100)}
+
+
+@pytest.mark.parametrize("text", [" " * 10**6, "[" + "] " * 500_000, "path" + " " * 10**6])
+def test_a_config_made_to_take_long(top: Path, text: str) -> None:
+    """Where blanks can be divided in two ways this takes hours, and no jail starts meanwhile."""
+    make(top, "x/.git/", "x/hooks/")
+    (top / "x/.git/config").write_text(text)
+    began = time.process_time()
+    assert found(top) == {"x/.git"}
+    assert time.process_time() - began < 5

@@ -328,3 +328,39 @@ def test_a_file_removed_behind_the_view_can_be_asked_about_while_it_is_open(
     client.run(client.operations.write(handle, 0, b"still here"))
     assert client.run(client.operations.getattr(inode, CONTEXT)).st_size == len("still here")
     client.release(handle)
+
+
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_WRONLY, os.O_RDWR | os.O_TRUNC])
+def test_a_store_file_removed_behind_the_view_is_not_opened(
+    client: Client, layout: Layout, flags: int
+) -> None:
+    """The kernel still trusts its name; ESTALE makes it look again."""
+    client.write("home/file", "x")
+    inode = client.inode("home/file")
+    (layout.store / "file").unlink()
+    with pytest.raises(OSError) as caught:
+        client.run(client.operations.open(inode, flags, CONTEXT))
+    assert caught.value.errno == errno.ESTALE
+
+
+def test_a_host_file_that_was_replaced_is_not_opened(client: Client, layout: Layout) -> None:
+    inode = client.inode("home/.bashrc")
+    new = layout.host / "new"
+    new.write_text("new")
+    new.rename(layout.host / ".bashrc")
+    with pytest.raises(OSError) as caught:
+        client.run(client.operations.open(inode, os.O_RDONLY, CONTEXT))
+    assert caught.value.errno == errno.ESTALE
+    assert client.read("home/.bashrc") == "new"
+
+
+def test_a_file_that_the_jail_removed_can_be_opened_again(client: Client) -> None:
+    """By /proc/self/fd, as without a jail."""
+    handle = client.create("home/file")
+    inode = client.inode("home/file")
+    client.run(client.operations.write(handle, 0, b"kept"))
+    client.unlink("home/file")
+    info = client.run(client.operations.open(inode, os.O_RDONLY, CONTEXT))
+    assert client.run(client.operations.read(info.fh, 0, 10)) == b"kept"
+    client.release(info.fh)
+    client.release(handle)

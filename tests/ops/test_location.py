@@ -100,6 +100,9 @@ def test_clear_does_not_delete_what_is_no_venv(tmp_path: Path) -> None:
         contents(tmp_path, clear=True)
 
 
+PACKAGES = "lib/python3.11/site-packages"
+
+
 class TestOwn:
     """An existing venv of ours, in which a jail may have planted links."""
 
@@ -117,13 +120,21 @@ class TestOwn:
         with pytest.raises(UserError, match=f"{name}: not a directory"):
             contents(own)
 
-    @pytest.mark.parametrize("name", ["lib", "lib/python3.11", "include"])
+    @pytest.mark.parametrize("name", ["lib", "lib/python3.11", PACKAGES, "include"])
     def test_library_that_is_a_link(self, own: Path, name: str) -> None:
         if (own / name).exists():
             (own / name).rename(own.parent / "elsewhere")
         (own / name).symlink_to(own.parent / "elsewhere")
         with pytest.raises(UserError, match=f"{name}: is a symlink"):
             contents(own)
+        contents(own, clear=True)
+
+    @pytest.mark.parametrize("name", ["include", PACKAGES])
+    def test_library_that_is_a_file(self, own: Path, name: str) -> None:
+        (own / name).touch()
+        with pytest.raises(UserError, match=f"{name}: is not a directory"):
+            contents(own, upgrade=True)
+        contents(own, clear=True)
 
     def test_program_that_is_no_entry(self, own: Path) -> None:
         (own / "bin/activate-new-shell").touch()

@@ -168,6 +168,8 @@ def attempts(directory: str) -> dict[str, Callable[[], object]]:
         "AF_ALG": lambda: socket.socket(38, socket.SOCK_SEQPACKET),
         "AF_VSOCK": lambda: socket.socket(40, socket.SOCK_STREAM),
         "NETLINK_NETFILTER": lambda: socket.socket(16, socket.SOCK_RAW, 12),
+        "iptables": lambda: socket.socket().setsockopt(0, 64, b""),
+        "ip6tables": lambda: socket.socket(socket.AF_INET6).setsockopt(41, 64, b""),
         "NETLINK_ROUTE": lambda: socket.socket(16, socket.SOCK_RAW, 0),
         "if_nameindex": socket.if_nameindex,
         "a thread": lambda: threading.Thread(target=int).start(),

@@ -180,4 +180,7 @@ def _listed(rules: Iterable[Rule]) -> list[list[str]]:
 
 
 def _leads_to_fuse(link: Path) -> bool:
-    return os.readlink(link) == "/dev/fuse"
+    try:
+        return os.readlink(link) == "/dev/fuse"
+    except FileNotFoundError:
+        return False  # closed meanwhile: the server opens and closes while it is looked at

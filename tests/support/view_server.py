@@ -102,6 +102,7 @@ def main() -> None:
         )
         if settings["entry_seconds"] is not None:
             answers.ENTRY_SECONDS = settings["entry_seconds"]
+            answers.NO_ENTRY.entry_timeout = settings["entry_seconds"]  # was made at the import
         deadline = settings["deadline"] or DEADLINE_SECONDS
         operations = Operations(view, observe, trace=settings["trace"], deadline=deadline)
         _wake_without_reason(settings["false_alarms"])

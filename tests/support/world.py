@@ -11,9 +11,10 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from tests.support.home import FakeHome
 from tests.support.requirements import require
@@ -70,6 +71,32 @@ for address in addresses:
         except OSError as error:
             found[address] = type(error).__name__
 print(found)
+"""
+
+#: The same by sockets that are bound to the interface.
+BOUND = CONNECT.replace(
+    "client.settimeout(3)",
+    'client.settimeout(3); client.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"out0")',
+)
+
+#: Joins a group on the interface and prints the first thing that is sent to it.
+HEAR = """
+import socket, struct, sys
+group = sys.argv[1]
+family = socket.AF_INET6 if ":" in group else socket.AF_INET
+index = socket.if_nametoindex("out0")
+with socket.socket(family, socket.SOCK_DGRAM) as server:
+    server.settimeout(20)
+    server.bind(("", 5353))
+    raw = socket.inet_pton(family, group)
+    if family == socket.AF_INET:
+        mreq = raw + struct.pack("4si", b"", index)
+        server.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, mreq)
+    else:
+        mreq = raw + struct.pack("i", index)
+        server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, mreq)
+    print("listening", flush=True)
+    print(server.recv(100).decode(), flush=True)
 """
 
 #: Accepts at all addresses of one port and says its word.
@@ -131,12 +158,21 @@ def listening(
 
 
 @contextmanager
-def _serving(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Iterator[None]:
+def hearing(place: World, group: str) -> Iterator[Callable[[], str]]:
+    """A program of the host's has joined a group; the call waits for what it has heard first."""
+    with _serving([*place.enter, sys.executable, "-c", HEAR, group]) as output:
+        yield lambda: output.readline().strip()
+
+
+@contextmanager
+def _serving(
+    command: Sequence[str | Path], env: Mapping[str, str] | None = None
+) -> Iterator[IO[str]]:
     server = subprocess.Popen(command, stdout=subprocess.PIPE, env=env, text=True)
     assert server.stdout is not None
     try:
         assert server.stdout.readline() == "listening\n"
-        yield
+        yield server.stdout
     finally:
         server.terminate()
         server.wait(20)

@@ -20,7 +20,7 @@ PORT = (
     'expected a port from 1 to 65535, such as 8000, or "8080:80" for HOST:JAIL, '
     'with an address before it if need be: "0.0.0.0:8080:80"'
 )
-MEMORY = 'expected a size of 16M or more, such as "2G" (K, M, G, T), or a number of bytes'
+MEMORY = 'expected a size of 16M or more, such as "2G" or "1.5G" (K, M, G, T), or a number of bytes'
 SECONDS = "expected a number of seconds from 0 to 31536000 (a year)"
 
 #: A file's text, and the error after the file's path.
@@ -297,7 +297,15 @@ ERRORS = {
         ":2: limits.processes: this number is out of range; "
         "expected a number of processes from 1 to 4194304",
     ),
-    "memory": ('[limits]\nmemory = "4 GB"', f':2: limits.memory: "4 GB" is not a size; {MEMORY}'),
+    "memory": ('[limits]\nmemory = "four"', f':2: limits.memory: "four" is not a size; {MEMORY}'),
+    "memory as people write it": (
+        '[limits]\nmemory = "4 GiB"',
+        ':2: limits.memory: "4 GiB" is not a size; expected "4G"',
+    ),
+    "memory in lower case": (
+        '[limits]\nmemory = "1.5g"',
+        ':2: limits.memory: "1.5g" is not a size; expected "1.5G"',
+    ),
     "too little memory": (
         "[limits]\nmemory = 4",
         f":2: limits.memory: 4 is out of range; {MEMORY}",

@@ -126,6 +126,7 @@ TOML_VALUES = {
     "filesystem.writable": below("/mnt"),
     "project.path": written(PATHS.map(lambda path: f"/srv/{path}*")),
     "project.protect": list_of(written(PATHS)),
+    "project.unprotect": list_of(written(PATHS)),
     "proc.allow": list_of(written(PATHS)),
     "run.allow": below("/run"),
     "dev.allow": below("/dev"),

@@ -145,7 +145,14 @@ def test_a_home_beside_the_users_file_can_be_named(files: Files) -> None:
 
 @pytest.mark.parametrize(
     ("written", "size"),
-    [("16777216", 2**24), ('"16384K"', 2**24), ('"2G"', 2**31), ('"1T"', 2**40)],
+    [
+        ("16777216", 2**24),
+        ('"16384K"', 2**24),
+        ('"2G"', 2**31),
+        ('"1.5G"', 3 * 2**29),
+        ('"0.1G"', 2**30 // 10),
+        ('"1T"', 2**40),
+    ],
 )
 def test_sizes(files: Files, written: str, size: int) -> None:
     assert files.load(f"[limits]\nmemory = {written}").limits.memory == Setting(

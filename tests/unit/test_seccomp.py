@@ -37,6 +37,7 @@ UNIX, INET, INET6, NETLINK, PACKET, BLUETOOTH, ALG, VSOCK = 1, 2, 10, 16, 17, 31
 EPERM, ENOSYS = errno.EPERM, errno.ENOSYS
 F_SETLK, F_SETLEASE = 6, 1024
 EAFNOSUPPORT, EPROTONOSUPPORT = errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT
+ENOPROTOOPT = errno.ENOPROTOOPT
 
 #: A call, its arguments, and the errno (0: allowed) without user namespaces of one's own.
 CALLS = [
@@ -97,6 +98,11 @@ CALLS = [
     ("socket", (NETLINK, 3, 15), 0),
     ("socket", (NETLINK, 3, 12), EPROTONOSUPPORT),
     ("socket", (INET, 3, 12), 0),
+    *(("setsockopt", (3, 0, name, 0, 0), ENOPROTOOPT) for name in (64, 65, 96, 97, 128, 129)),
+    ("setsockopt", (3, 41 + HIGH, 64 + HIGH, 0, 0), ENOPROTOOPT),
+    ("setsockopt", (3, 0, 50, 0, 0), 0),
+    ("setsockopt", (3, 41, 67, 0, 0), 0),
+    ("setsockopt", (3, 1, 64, 0, 0), 0),
     ("personality", (0xFFFFFFFF,), 0),
     ("personality", (0,), 0),
     ("personality", (0x0040000,), 0),

@@ -164,7 +164,7 @@ class Applier:
 
     @step.register
     def _(self, step: Tmpfs) -> None:
-        self._mount(step.target, "tmpfs", f"mode={step.mode:o},size={step.size}%")
+        self._mount(step.target, "tmpfs", f"mode={step.mode:o},size={_size(step)}")
 
     @step.register
     def _(self, step: Devpts) -> None:
@@ -309,6 +309,14 @@ def _cloned(fd: int) -> Iterator[int]:
         yield tree
     finally:
         os.close(tree)
+
+
+def _size(step: Tmpfs) -> str:
+    """A size as tmpfs(5) takes it."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if step.most is not None and step.most < memory * step.size // 100:
+        return str(step.most)
+    return f"{step.size}%"
 
 
 def _hint(step: Step, error: OSError) -> str:

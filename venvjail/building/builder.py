@@ -68,8 +68,8 @@ def _build(channel: socket.socket, prepared: Prepared) -> NoReturn:
     if init_pid:
         channel.send(INIT_PID + str(init_pid).encode())
         os._exit(0)
-    applier = Applier(scaffold)
-    applier.apply(prepared.plan())
+    applier, plan = Applier(scaffold), prepared.plan()
+    applier.apply(plan)
     if prepared.isolation is not None:
         from venvjail.networks import isolated  # most jails do without
 
@@ -81,10 +81,16 @@ def _build(channel: socket.socket, prepared: Prepared) -> NoReturn:
     # they cover detaches them here too (detach_mounts() in the kernel's fs/namespace.c).  Not
     # sooner, because the detached trees of open_tree(2) count as such.
     _write("/proc/sys/user/max_mnt_namespaces", "0")
+    gauges = None
+    if prepared.facts.memory is not None:
+        from venvjail.building.gauges import Gauges  # most jails do without
+
+        gauges = Gauges(plan)
     imports.end()
     # Abstract sockets belong to a network: in a private one there are none of the host's.
     ruleset = _pivot(applier, prepared.walls, scoped=NETWORK not in own)
-    init.run(channel, own, ruleset, prepared.walls.filter)
+    opened = [] if gauges is None else gauges.open()
+    init.run(channel, own, ruleset, prepared.walls.filter, opened)
 
 
 def _pivot(applier: Applier, walls: Walls, *, scoped: bool) -> int | None:

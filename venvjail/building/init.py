@@ -25,10 +25,12 @@ def run(
     own: tuple[tuple[int, str], ...],
     ruleset: int | None,
     program: bytes | None,
+    gauges: list[int],
 ) -> NoReturn:
     """Give what commands join with to the supervisor and serve it until it goes.
 
     ``ruleset`` and ``program``, Landlock's and seccomp's, confine init as they do the commands.
+    ``gauges`` are descriptors for the supervisor.
     """
     setproctitle("venvjail: init")
     os.setsid()
@@ -45,7 +47,7 @@ def run(
     # The kernel keeps from PID 1 what it has no handler for, but Python has one for this.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     mounts = MountTable()
-    descriptors = namespaces if ruleset is None else [*namespaces, ruleset]
+    descriptors = [*namespaces, *([] if ruleset is None else [ruleset]), *gauges]
     if ruleset is not None:
         syscalls.landlock_restrict_self(ruleset, landlock.restrict_flags())
     if program is not None:

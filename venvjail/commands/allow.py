@@ -45,14 +45,17 @@ def _change(paths: VenvPaths, wanted: Sequence[str], change: _Change, done: str)
         click.echo(f"nothing to change: {done} already")
         return
     edit.save()
-    _tell(paths, [explanation.path for explanation in found])
+    _tell(paths, [explanation.path for explanation in found], done)
 
 
-def _tell(paths: VenvPaths, changed: list[str]) -> None:
+def _tell(paths: VenvPaths, changed: list[str], done: str) -> None:
     with Sight.of(paths) as sight:
         for path in changed:
             after = sight.explain(path)
-            click.echo(printable(f"{path}: {after.verdict} ({after.rule})"))
+            now = f"{after.verdict} ({after.rule})"
+            if not after.there:  # maybe misspelt
+                now = f"nothing is there now; {done} as soon as it is"
+            click.echo(printable(f"{path}: {now}"))
     notices = client.reload(paths)
     if notices is None:
         click.echo("no jail runs: it counts from the next start")

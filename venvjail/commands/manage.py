@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Callable
 
 import click
 
@@ -26,9 +28,8 @@ def show_config(paths: VenvPaths) -> None:
 def show_status(paths: VenvPaths | None) -> int:
     """Print the running jails, or that of one venv; 1 when that does not run, else 0."""
     if paths is None:
-        shown = [
-            _show_jail(found) for found in sorted(running.running(), key=lambda jail: jail.env)
-        ]
+        found = sorted(running.supervisors(), key=lambda supervisor: supervisor.paths.env)
+        shown = [_show_jail(supervisor) for supervisor in found]
         if not any(shown):
             click.echo("no jail is running")
         return 0
@@ -40,17 +41,33 @@ def show_status(paths: VenvPaths | None) -> int:
     return 0
 
 
-def _show_jail(paths: VenvPaths) -> bool:
-    """Print one of all jails; one in trouble must not keep the others from being shown."""
+def _show_jail(supervisor: running.Supervisor) -> bool:
+    """Print one of all jails; one in trouble must not keep the others from being shown.
+
+    False where there is nothing to be shown of it: it is about to start, or to end.
+    """
+    env = supervisor.paths.env
     try:
-        status = client.status(paths)
+        status = client.status(supervisor.paths)
     except JailError as error:
-        click.echo(printable(paths.env))
-        click.echo(printable(f"  {error}"))
+        _show_trouble(env, str(error))
         return True
-    if status is not None:
+    if status is not None and status.supervisor == supervisor.pid:
         _show_status(status)
-    return status is not None
+        return True
+    if not supervisor.is_orphaned:
+        return False
+    _show_trouble(
+        env,
+        f"still runs (supervisor pid {supervisor.pid}), but its venv was deleted or moved; "
+        f"end it: venvjail stop {shlex.quote(env)}",
+    )
+    return True
+
+
+def _show_trouble(env: str, what: str) -> None:
+    click.echo(printable(env))
+    click.echo(printable(f"  {what}"))
 
 
 def _show_status(status: client.Status) -> None:
@@ -64,6 +81,7 @@ def _show_status(status: client.Status) -> None:
         "project": status.project or "(only the venv)",
         "tmp": status.tmp,
         "network": status.network,
+        **({"memory": status.memory} if status.memory else {}),
         "ends": f"{status.linger:g} s after its last process",
     }
     for name, value in rows.items():
@@ -85,7 +103,15 @@ def show_processes(paths: VenvPaths) -> None:
         click.echo(line)
 
 
-def stop(paths: VenvPaths) -> None:
-    """End the jail of a venv."""
-    ended = client.stop(paths)
-    click.echo(printable(f"{'stopped' if ended else 'not running'}: {paths.env}"))
+def stop(env_dir: str, find: Callable[[str], VenvPaths]) -> None:
+    """End the jail of a venv, and those of venvs that were at its path and are not any more.
+
+    ``find`` gives the paths of an existing venv, or raises UserError.
+    """
+    env = os.path.realpath(env_dir)
+    ended = running.end_orphans(env)
+    if not ended or os.path.isdir(VenvPaths(env).state):
+        paths = find(env_dir)
+        env = paths.env
+        ended = client.stop(paths) or ended
+    click.echo(printable(f"{'stopped' if ended else 'not running'}: {env}"))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from venvjail import client
 from venvjail.layout import VenvPaths
 from venvjail.titles import venv_of
 
@@ -19,26 +22,69 @@ class Process:
     command: str
 
 
-def running() -> Iterator[VenvPaths]:
-    """The venvs whose supervisors run, as their process titles say.
+@dataclass(frozen=True)
+class Supervisor:
+    """The supervisor ``pid`` of the jail of the venv at ``paths``."""
+
+    pid: int
+    paths: VenvPaths
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether its venv was deleted or moved, so that no command finds the jail any more.
+
+        Its stderr is the log in the venv's runtime directory, wherever that is by now.
+        """
+        try:
+            own = os.stat(f"/proc/{self.pid}/fd/2")
+        except OSError:
+            return False  # ended meanwhile
+        try:
+            return not os.path.samestat(own, os.lstat(self.paths.run + "/log"))
+        except OSError:
+            return True
+
+
+def supervisors() -> Iterator[Supervisor]:
+    """The user's supervisors, as their process titles say, whether they listen or not."""
+    for pid in _pids():
+        venv = _supervised(pid)
+        if venv is not None:
+            yield Supervisor(pid, VenvPaths(venv))
+
+
+def _supervised(pid: int) -> str | None:
+    """The venv whose supervisor ``pid`` is; None for any other process.
 
     Only processes of the user in the user's own PID namespace count: a jailed program can give
     itself any title.
     """
-    own = os.readlink("/proc/self/ns/pid")
-    for pid in _pids():
-        try:
-            if os.stat(f"/proc/{pid}").st_uid != os.getuid():
-                continue
-            if os.readlink(f"/proc/{pid}/ns/pid") != own:
-                continue
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                title = os.fsdecode(file.read().rstrip(b"\0"))
-        except OSError:
-            continue  # ended meanwhile
-        venv = venv_of(title)
-        if venv is not None:
-            yield VenvPaths(venv)
+    try:
+        if os.stat(f"/proc/{pid}").st_uid != os.getuid():
+            return None
+        if os.readlink(f"/proc/{pid}/ns/pid") != os.readlink("/proc/self/ns/pid"):
+            return None
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return venv_of(os.fsdecode(file.read().rstrip(b"\0")))
+    except OSError:
+        return None  # ended meanwhile
+
+
+def running() -> set[str]:
+    """The venvs, as ``VenvPaths.env``, whose supervisors run."""
+    return {supervisor.paths.env for supervisor in supervisors()}
+
+
+def end_orphans(venv: str) -> bool:
+    """End the jails of ``venv`` whose venv is not there any more; whether there was one."""
+    found = [s for s in supervisors() if s.paths.env == venv and s.is_orphaned]
+    for supervisor in found:
+        with contextlib.suppress(ProcessLookupError), client.held(supervisor.pid) as pidfd:
+            # The number may have become another process's before it was held.
+            if _supervised(supervisor.pid) == venv:
+                signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+                client.wait_or_kill(pidfd)
+    return bool(found)
 
 
 def processes(init: int, entries: Iterable[int]) -> list[Process]:

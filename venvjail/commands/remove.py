@@ -46,7 +46,7 @@ def _stop(paths: VenvPaths) -> None:
     try:
         client.stop(paths)
     except JailError:
-        if any(found.env == paths.env for found in running.running()):
+        if paths.env in running.running():
             raise
 
 
@@ -67,7 +67,7 @@ def _own_tmp(paths: VenvPaths) -> str | None:
 
 
 def _used_elsewhere(tmp: str, paths: VenvPaths) -> bool:
-    others = {found.env for found in running.running()}
+    others = running.running()
     with contextlib.suppress(UserError):  # damaged: the running jails are all that is known
         others.add(read(paths.env).venv)
     others.discard(paths.env)

@@ -32,6 +32,17 @@ PROJECT_PROTECT = (
     # Editors: tasks and launch configurations run on opening the folder, interpreters are named.
     ".vscode",
     ".idea",
+    ".zed",
+    # Agents: hooks, permissions, and servers of the Model Context Protocol, which are commands.
+    ".claude",
+    ".codex",
+    ".cursor",
+    ".gemini",
+    ".mcp.json",
+    # Commands that run on the host, and mounts of it, when the container is made
+    # (initializeCommand).
+    ".devcontainer",
+    ".devcontainer.json",
     # direnv runs it on `cd`; it asks first, but the user has learned to say yes.
     ".envrc",
 )

@@ -1,4 +1,4 @@
-"""Runs on the host: change the lists of a config file, and nothing else in it.
+"""Runs on the host: change lists and paths of a config file, and nothing else in it.
 
 Comments, order and layout survive (tomlkit).  The file is replaced as a whole, so that a jail that
 reads it at that moment gets the old one or the new one.
@@ -54,6 +54,16 @@ class ConfigEdit:
         self.changed = True
         return True
 
+    def put(self, section: str, key: str, value: str | None) -> None:
+        """Make ``value`` that of a key which holds one path; None takes the key out."""
+        table = self._table(section)
+        if value is not None:
+            self._check(section, key, value)
+            table[key] = _written(value)
+        elif key in table:
+            del table[key]
+        self.changed = True
+
     def save(self) -> None:
         """Write the file, if anything has changed."""
         if not self.changed:
@@ -87,11 +97,15 @@ class ConfigEdit:
                 return index
         return None
 
-    def _list(self, section: str, key: str) -> Array:
+    def _table(self, section: str) -> AbstractTable:
         if section not in self._document:
             self._document.add(section, tomlkit.table())
         table = self._document[section]
         assert isinstance(table, AbstractTable)
+        return table
+
+    def _list(self, section: str, key: str) -> Array:
+        table = self._table(section)
         if key not in table:
             table[key] = tomlkit.array()
         entries = table[key]

@@ -127,11 +127,12 @@ class Filesystem(NamedTuple):
 class Project(NamedTuple):
     """``[project]``: the writable subtree, absolute (None: just the venv), and what to guard in it.
 
-    ``protect`` holds paths relative to the project.
+    ``protect`` holds paths relative to the project, ``unprotect`` those of them that do not count.
     """
 
     path: Item | None
     protect: tuple[Item, ...]
+    unprotect: tuple[Item, ...]
 
 
 class Proc(NamedTuple):

@@ -136,7 +136,17 @@ SECTIONS = (
                 paths.PROTECT,
                 _items(defaults.PROJECT_PROTECT),
                 '["deploy", ".pre-commit-config.yaml"]',
-                "Read-only all the same, because you or your tools run it outside the jail.",
+                "Read-only all the same, because you or your tools run it outside the jail. A name "
+                "without a slash counts at any depth, a path at its place.",
+            ),
+            _list(
+                "unprotect",
+                paths.PROTECT,
+                (),
+                '[".claude"]',
+                "Writable although `protect` has it, by default or elsewhere: for an agent or "
+                "editor that runs in the jail and keeps its settings in the project. What it "
+                "writes there can name commands that the same tool runs outside the jail.",
             ),
         ),
     ),
@@ -267,8 +277,11 @@ SECTIONS = (
                 values.MEMORY,
                 None,
                 '"8G"',
-                "Memory, with what is in `/tmp` and `/dev/shm` of the jail; a number of bytes or a "
-                "size with K, M, G or T.",
+                "Memory of all processes together, with what is in `/dev/shm`; a number of bytes "
+                "or a size with K, M, G or T. One process that asks for more is refused it; where "
+                "all together hold more, the largest are killed, or the jail is ended, and a line "
+                "says so. It is looked at some times a second, so that for a moment there may "
+                "be more: docs/limits.md.",
             ),
         ),
     ),

@@ -54,7 +54,9 @@ VARIABLE = Kind('a variable and a string, such as PIP_REQUIRE_VIRTUALENV = "1"',
 # --- numbers and words ----------------------------------------------------------------------
 
 _PORTS = re.compile(r"(?:(?P<v4>[0-9.]+):|\[(?P<v6>[0-9a-fA-F:.]+)\]:)?([0-9]{1,5}):([0-9]{1,5})")
-_SIZE = re.compile(r"([0-9]{1,15})([KMGT])")
+_SIZE = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,6}))?([KMGT])")
+#: What people write for one: "2 GB", "512MiB", "1g".
+_LIKE_A_SIZE = re.compile(r" *([0-9]{1,15}(?:\.[0-9]{1,6})?) *([kKmMgGtT])(?:i?[bB])? *")
 _UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
@@ -115,8 +117,11 @@ def _memory(raw: object, context: Context) -> Setting[int]:
     if isinstance(raw, str):
         found = _SIZE.fullmatch(raw)
         if found is None:
-            raise UnfitError(f"{shown(raw)} is not a size")
-        size = int(found[1]) * _UNITS[found[2]]
+            like = _LIKE_A_SIZE.fullmatch(raw)
+            expected = like and f'"{like[1]}{like[2].upper()}"'
+            raise UnfitError(f"{shown(raw)} is not a size", expected)
+        whole, decimals, unit = found[1], found[2] or "", found[3]
+        size = int(whole + decimals) * _UNITS[unit] // 10 ** len(decimals)
     return Setting(_integer(size, LEAST_MEMORY, MOST_MEMORY), context.origin)
 
 
@@ -142,6 +147,8 @@ PUBLISH = Kind(
 NETWORK_MODE = Kind('"host", "none" or "isolated"', _network_mode)
 TERMINAL_MODE = Kind('"relay" or "shared"', _terminal_mode)
 PROCESSES = Kind(f"a number of processes from 1 to {MOST_PROCESSES}", _processes)
-MEMORY = Kind('a size of 16M or more, such as "2G" (K, M, G, T), or a number of bytes', _memory)
+MEMORY = Kind(
+    'a size of 16M or more, such as "2G" or "1.5G" (K, M, G, T), or a number of bytes', _memory
+)
 SECONDS = Kind(f"a number of seconds from 0 to {MOST_LINGER} (a year)", _seconds)
 SWITCH = Kind("true or false", _switch)

@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from venvjail.caller import refuse_in_jail, refuse_root
+from venvjail.config import file as configfile
 from venvjail.creation.env_builder import BuildOptions, JailedEnvBuilder
 from venvjail.creation.location import check_contents, check_location, is_jailed_venv
-from venvjail.creation.neighbours import claim, make_way
+from venvjail.creation.neighbours import await_orphans, claim, make_way
 from venvjail.creation.progress import Progress
 from venvjail.creation.project import Project, choose_project, given_project, is_within
 from venvjail.creation.roots import current_launcher
 from venvjail.errors import JailError, UserError
 from venvjail.layout import VenvPaths
 from venvjail.planning.host import find_home
+from venvjail.planning.host import project as find_project
 from venvjail.planning.launcher import refuse_exposed
-from venvjail.record import refuse_newer
+from venvjail.planning.policy import user_config
+from venvjail.record import moved, moved_from, refuse_newer
 
 _EXIT_INTERRUPTED = 130
 _PRIVATE_IN_JAIL = ("/tmp", "/var/tmp", "/dev", "/run")
@@ -68,16 +71,22 @@ def create(
     # home that leads to it is hidden.
     paths = VenvPaths(os.path.realpath(env_dir))
     check_location(paths.env, home)
+    await_orphans()  # one could forge here what makes a venv known as such
     exists = is_jailed_venv(paths.env)
     if not exists:
         make_way(paths.env)  # first, so that what is checked next stays as it is
     check_contents(paths.env, clear=options.clear, upgrade=options.upgrade)
     if exists and not options.clear:
         refuse_newer(paths.env)
+        _refuse_moved(paths)
     project = _project(paths, options, home)
     _check_launcher(paths, project)
     if exists:
         stop(paths)
+        # Until then a program in the jail could make a symlink of what was looked at.
+        check_contents(paths.env, clear=options.clear, upgrade=options.upgrade)
+    if project and os.path.lexists(paths.config):
+        _write_project(paths, project, home)
     project_path = project.path if project else None
     try:
         if not exists:
@@ -129,16 +138,46 @@ def _check_launcher(paths: VenvPaths, project: Project | None) -> None:
         raise UserError(str(error)) from None
 
 
+def _refuse_moved(paths: VenvPaths) -> None:
+    """Raise UserError for a venv that was moved: scripts which pip wrote name the old place."""
+    former = moved_from(paths.env)
+    if former is not None:
+        raise moved(paths.env, former)
+
+
 def _project(paths: VenvPaths, options: CreateOptions, home: str) -> Project | None:
+    """What the config is to say of the project; None where it says it already."""
     if os.path.lexists(paths.config):
         if options.project is not None or options.no_project:
             raise UserError(
                 f"{paths.config}: exists and is kept; set the path in its [project] section "
                 "instead of using --project or --no-project"
             )
-        return None
+        return _followed_project(paths, home)
     if options.no_project:
         return Project(None, "as asked by --no-project")
     if options.project is not None:
         return given_project(options.project, paths.env, home)
     return choose_project(paths.env, home)
+
+
+def _followed_project(paths: VenvPaths, home: str) -> Project | None:
+    """The project of a venv that was moved, where its config names the directory it was in.
+
+    Else None; raises ConfigError where the jail could not start with the config as it is.
+    """
+    config = configfile.load(user_config(home), paths.config)
+    former, item = moved_from(paths.env), config.project.path
+    ours = item is not None and item.origin.file == paths.config
+    if former and item and ours and item.value == os.path.dirname(former):
+        return choose_project(paths.env, home)
+    find_project(config, home)
+    return None
+
+
+def _write_project(paths: VenvPaths, project: Project, home: str) -> None:
+    from venvjail.config.edit import ConfigEdit  # tomlkit, which nothing else needs here
+
+    edit = ConfigEdit(paths.config, home)
+    edit.put("project", "path", project.path)
+    edit.save()

@@ -20,7 +20,7 @@ from venvjail.config.view import initial_text
 from venvjail.creation.contents import clear_venv, make_state, remove_commands
 from venvjail.creation.progress import Progress
 from venvjail.creation.roots import entry_roots, supervisor_roots
-from venvjail.errors import EXIT_NO_JAIL, JailError, UserError
+from venvjail.errors import EXIT_NO_JAIL, EXIT_USAGE, JailError, UserError
 from venvjail.layout import VenvPaths
 from venvjail.quoting import printable
 from venvjail.rcfiles import activate_files
@@ -193,7 +193,9 @@ def _failure(env: str, arguments: tuple[str, ...], status: int, output: bytes) -
     lines = output.decode("utf-8", "replace").strip().splitlines()
     last = lines[-1] if lines else "no output"
     again = f"{env} has no pip yet; then run: venvjail --upgrade {shlex.quote(env)}"
-    if status == EXIT_NO_JAIL and last.startswith("venvjail: "):
-        return JailError(f"{last.removeprefix('venvjail: ')} ({again})")
+    if status in (EXIT_NO_JAIL, EXIT_USAGE) and last.startswith("venvjail: "):
+        error = JailError(f"{last.removeprefix('venvjail: ')} ({again})")
+        error.exit_status = status
+        return error
     command = shlex.join(["python", *arguments])
     return UserError(f"{command}: failed in the jail with status {status}: {last} ({again})")

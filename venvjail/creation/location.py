@@ -1,6 +1,7 @@
 """Runs on the host (creator): whether a venv can be made at a path, said in one line if not."""
 
 import os
+from collections.abc import Iterator
 
 from venvjail.bins import foreign_names
 from venvjail.errors import UserError
@@ -93,6 +94,7 @@ def check_contents(env_dir: str, *, clear: bool, upgrade: bool) -> None:
     if is_jailed_venv(env_dir):
         _check_no_links(paths)
         if not clear:
+            _check_library(paths)
             _check_entries(paths)
     elif os.path.lexists(paths.pyvenv_cfg):
         _check_plain_venv(env_dir, clear, upgrade)
@@ -124,11 +126,15 @@ def _check_no_links(paths: VenvPaths) -> None:
     for path in (paths.bin, paths.store, paths.state, paths.real_bin, paths.run):
         if os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path)):
             raise UserError(f"{path}: not a directory; remove it and try again")
-    for top in ("lib", "include"):
-        path = os.path.join(paths.env, top)
-        for below in (path, *_versions(path)):
-            if os.path.islink(below):
-                raise UserError(f"{below}: is a symlink; remove it, or use --clear")
+
+
+def _check_library(paths: VenvPaths) -> None:
+    """The same for what the standard builder makes, which follows links or ends by ValueError."""
+    for path in _filled_by_the_standard_builder(paths.env):
+        if os.path.islink(path):
+            raise UserError(f"{path}: is a symlink; remove it, or use --clear")
+        if os.path.lexists(path) and not os.path.isdir(path):
+            raise UserError(f"{path}: is not a directory; remove it, or use --clear")
 
 
 def _check_entries(paths: VenvPaths) -> None:
@@ -139,6 +145,17 @@ def _check_entries(paths: VenvPaths) -> None:
                 f"{path}: not made by venvjail, and would run unjailed; "
                 "move it away, or use --clear"
             )
+
+
+def _filled_by_the_standard_builder(env_dir: str) -> Iterator[str]:
+    """Directories that ``venv.EnvBuilder`` makes where they are missing, by path; from above."""
+    for top in ("lib", "include"):
+        path = os.path.join(env_dir, top)
+        yield path
+        for version in _versions(path):
+            yield version
+            if top == "lib":
+                yield os.path.join(version, "site-packages")
 
 
 def _versions(path: str) -> list[str]:

@@ -6,6 +6,7 @@ would see a new venv as plain files, and could put its own programs in ``venv/bi
 
 import fcntl
 import os
+import shlex
 import time
 
 from venvjail import client
@@ -15,14 +16,34 @@ from venvjail.errors import JailError, UserError
 from venvjail.layout import VenvPaths
 
 _START_SECONDS = 60.0
+#: An idle jail notices within a second that its venv is gone, and ends.
+_ORPHAN_SECONDS = 5.0
+
+
+def await_orphans() -> None:
+    """Let idle jails end whose venvs were deleted; raise UserError for one that goes on.
+
+    The config that said where it can write may be gone as well, so each counts.  One at the place
+    of the new venv would take that for its own: what guarded it went with the directory.
+    """
+    deadline = time.monotonic() + _ORPHAN_SECONDS
+    for supervisor in list(running.supervisors()):
+        while supervisor.is_orphaned:
+            if time.monotonic() > deadline:
+                env = supervisor.paths.env
+                raise UserError(
+                    f"programs run in the jail of {env}, a venv that was deleted or moved; "
+                    f"end them first: venvjail stop {shlex.quote(env)}"
+                )
+            time.sleep(0.02)
 
 
 def make_way(env_dir: str) -> None:
     """End idle jails that can write to the new ``env_dir``; raise UserError for a busy one."""
     place = os.path.realpath(env_dir)
-    for paths in list(running.running()):
-        if paths.env == place:
-            continue
+    await_orphans()
+    for supervisor in list(running.supervisors()):
+        paths = supervisor.paths
         _await_start(paths)
         try:
             status = client.status(paths)
@@ -31,7 +52,9 @@ def make_way(env_dir: str) -> None:
             if is_within(place, os.path.dirname(paths.env)):
                 raise
             continue
-        if status is None or not _writes_to(place, status):
+        if status is None or status.supervisor != supervisor.pid:
+            continue
+        if not _writes_to(place, status):
             continue
         if status.entries or status.processes:
             raise UserError(

@@ -27,8 +27,19 @@ _HELP_SECONDS = 10.0
 #: 2024_10 lead there always, and do not know the option.
 _TO_LOOPBACK = "--host-lo-to-ns-lo"
 
-#: Where clouds hand out a machine's credentials to whoever asks.
-_METADATA = ("169.254.169.254", "fd00:ec2::254")
+#: Where clouds hand out a machine's credentials, or a container's, to whoever asks.
+_METADATA = (
+    "169.254.169.254",  # AWS, Azure, Google, Oracle, OpenStack, Hetzner, DigitalOcean and others
+    "fd00:ec2::254",
+    "fd20:ce::254",  # Google
+    "fe80::a9fe:a9fe",  # OpenStack
+    "169.254.170.2",  # AWS ECS
+    "169.254.170.23",  # AWS EKS
+    "fd00:ec2::23",
+    "100.100.100.200",  # Alibaba
+    "168.63.129.16",  # Azure's WireServer
+    "192.0.0.192",  # Oracle, IBM
+)
 
 
 class Isolation(NamedTuple):

@@ -39,7 +39,8 @@ _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 _ATTRIBUTE = struct.Struct("=HH")  # struct rtattr
 _IFADDRMSG = struct.Struct("=BBBBI")
 _RTMSG = struct.Struct("=BBBBBBBBI")
-_LOOPBACK_INDEX = 1  # in every namespace: net/core/dev.c
+#: In every namespace: net/core/dev.c.
+LOOPBACK_INDEX = 1
 
 
 def addresses() -> list[str]:
@@ -76,7 +77,7 @@ def take(address: str) -> None:
     """Give an address to each interface but the loopback, as none to send from."""
     family, raw = _packed(address)
     for index, _ in socket.if_nameindex():
-        if index == _LOOPBACK_INDEX:
+        if index == LOOPBACK_INDEX:
             continue
         message = _IFADDRMSG.pack(family, 8 * len(raw), _IFA_F_NODAD, 0, index)
         # struct ifa_cacheinfo: no longer preferred, valid for ever.
@@ -90,14 +91,17 @@ def _packed(address: str) -> tuple[int, bytes]:
     return family, socket.inet_pton(family, address)
 
 
-def _socket() -> socket.socket:
-    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC)
+def _socket(protocol: int = 0) -> socket.socket:
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
 
 
-def change(kind: int, body: bytes) -> None:
-    """Ask the kernel to make what a message of this RTM_NEW* describes, unless it is there."""
+def change(kind: int, body: bytes, protocol: int = 0) -> None:
+    """Ask the kernel to make what a message of this RTM_NEW* describes, unless it is there.
+
+    Another ``protocol`` than NETLINK_ROUTE has kinds of its own; netlink(7).
+    """
     flags = _NLM_F_REQUEST | _NLM_F_ACK | _NLM_F_CREATE
-    with _socket() as kernel:
+    with _socket(protocol) as kernel:
         kernel.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body)
         for number, answer in _messages(kernel.recv(65536)):
             _refuse(number, answer, (0, errno.EEXIST))

@@ -52,6 +52,7 @@ def gather(
     aliases, others = tuple(_aliases(home)), tuple(_other_homes(home))
     homes = (home, *aliases, *others)
     covered = (home, "/run", "/tmp", "/var/tmp", *((place,) if place else ()))
+    memory = config.limits.memory
     return Facts(
         paths=paths,
         uid=os.getuid(),
@@ -62,7 +63,7 @@ def gather(
         other_homes=others,
         elsewhere=(*dict.fromkeys(p for h in homes for p in snapshots(h)), *mailbox()),
         runtimes=tuple(_runtimes((home, "/run"))),
-        guards=tuple(sorted(guarded.read_only | guarded.closed)),
+        guards=tuple(sorted(guarded.all())),
         other_states=tuple(sorted(guarded.hidden)),
         hide=tuple(os.path.realpath(item.value) for item in config.filesystem.hide),
         writable=tuple(_writable(config, home)),
@@ -72,6 +73,7 @@ def gather(
         temporaries=tuple(path for path in ("/tmp", "/var/tmp") if _is_real_directory(path)),
         resolver=name_servers,
         files=files,
+        memory=None if memory is None else memory.value,
     )
 
 

@@ -69,7 +69,8 @@ def _wanted(project: str, protect: frozenset[str]) -> Iterator[str]:
 
     ``HEAD``, unless there is a repository already: git also takes a directory for a repository
     that holds HEAD, objects and refs itself ("bare"), and would find the project to be one.
-    ``.vscode``: a folder that the user has trusted once stays trusted, tasks and all.
+    ``.vscode``, ``.claude``, ``.cursor``: a folder that the user has trusted once stays trusted,
+    with all its tasks and hooks.
 
     The others are left: who uses Mercurial, Jujutsu, Subversion or an IDE of JetBrains in a project
     has its directory there, and direnv runs no ``.envrc`` whose content it was not allowed.
@@ -78,8 +79,7 @@ def _wanted(project: str, protect: frozenset[str]) -> Iterator[str]:
         yield ".git"
         if not os.path.lexists(f"{project}/.git") or _is_empty_directory(f"{project}/.git"):
             yield "HEAD"
-    if ".vscode" in protect:
-        yield ".vscode"
+    yield from (name for name in (".vscode", ".claude", ".cursor") if name in protect)
 
 
 def _hold(path: str) -> int | None:

@@ -59,11 +59,15 @@ class Hide(NamedTuple):
 
 
 class Tmpfs(NamedTuple):
-    """A fresh tmpfs, writable until a ``Seal``; at most ``size`` percent of the memory."""
+    """A fresh tmpfs, writable until a ``Seal``.
+
+    It holds ``size`` percent of the memory at most, and not more than ``most`` bytes.
+    """
 
     target: str
     mode: int = 0o755
     size: int = 1
+    most: int | None = None
 
 
 class Devpts(NamedTuple):
@@ -182,6 +186,8 @@ class Facts(NamedTuple):
     """What ``/etc/resolv.conf`` is in the jail, where that is not the host's."""
     files: Mapping[str, bytes] = _NO_FILES
     """Files for ``/run/venvjail``, by relative path."""
+    memory: int | None = None
+    """``[limits] memory``, in bytes."""
 
 
 #: Percent of the memory.  tmpfs(5) gives 50 to each mount, of which a jail has several; 10 is what
@@ -210,7 +216,7 @@ def make_plan(facts: Facts, proc_allow: frozenset[str]) -> Plan:
         *(Bind(facts.tmp, target, writable=True) for target in facts.temporaries),
         # Not Hide: the home in use, or the project, may lie below and need a mount point there.
         *(Tmpfs(home) for home in facts.other_homes),
-        *(Tmpfs(directory, 0o700, RUNTIME) for directory in facts.runtimes),
+        *(Tmpfs(directory, 0o700, RUNTIME, facts.memory) for directory in facts.runtimes),
         *(View("home", home) for home in (facts.home, *facts.home_aliases)),
         *(
             Bind(graft.source, f"{facts.home}/{graft.path}", graft.writable)
@@ -238,7 +244,7 @@ def _devices(facts: Facts) -> Iterator[Step]:
     for device in facts.devices:
         yield Bind(device, device, writable=True, devices=True)
     yield Devpts("/dev/pts")
-    yield Tmpfs("/dev/shm", 0o1777, SHARED_MEMORY)
+    yield Tmpfs("/dev/shm", 0o1777, SHARED_MEMORY, facts.memory)
     yield Queues("/dev/mqueue")
     yield Symlink("/dev/ptmx", "pts/ptmx")
     yield Symlink("/dev/fd", "/proc/self/fd")
@@ -250,7 +256,7 @@ def _run(facts: Facts) -> Iterator[Step]:
     yield Tmpfs("/run")
     yield Directory("/run/user")
     yield Directory(f"/run/user/{facts.uid}", 0o700)
-    yield Tmpfs(f"/run/user/{facts.uid}", 0o700, RUNTIME)
+    yield Tmpfs(f"/run/user/{facts.uid}", 0o700, RUNTIME, facts.memory)
     yield Directory("/run/lock", 0o755)
     yield Directory(JAIL_FILES)
     for name in sorted({name.rpartition("/")[0] for name in facts.files} - {""}):

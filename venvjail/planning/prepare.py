@@ -116,9 +116,3 @@ def _refuse_unsupported(config: Config, network: str) -> None:
             f"{processes.origin}: limits.processes needs Linux 5.14 or newer: older ones would "
             "count your processes outside of the jail too; remove it"
         )
-    if config.limits.memory is not None:
-        raise JailError(
-            f"{config.limits.memory.origin}: limits.memory is not available in this version; "
-            "remove it (a bound for one session: systemd-run --user --scope -p MemoryMax=8G "
-            "venvjail shell VENV)"
-        )

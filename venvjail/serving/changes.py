@@ -73,6 +73,7 @@ class Changes:
         if _is_replaced(point, self._mounted[point]):
             # Remembered, since what is made there next may have the same inode number again.
             self._lost.add(point)
+            self.stale = True
             return None
         return (
             f"the jail of {printable(self._env)} was ended, with all that ran in it: an error of "

@@ -202,6 +202,9 @@ def _join(jail: Jail, connection: socket.socket, fields: list[bytes], network: s
     most = jail.prepared.config.limits.processes
     if most is not None:
         answer.append(protocol.PROCESSES + str(most.value).encode())
+    memory = jail.prepared.config.limits.memory
+    if memory is not None:
+        answer.append(protocol.MEMORY + str(memory.value).encode())
     if jail.live.config.jail.terminal.value == "relay":
         answer.append(protocol.RELAY)
     answer.append(protocol.HOME + os.fsencode(facts.home))
@@ -246,6 +249,7 @@ async def _status(jail: Jail) -> bytes:
             "writable": facts.writable,
             "tmp": facts.tmp,
             "network": jail.describe_network(),
+            "memory": jail.describe_memory(),
             "linger": jail.live.config.jail.linger.value,
             "notices": jail.notices(),
         }

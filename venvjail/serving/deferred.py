@@ -1,8 +1,13 @@
 """Supervisor (host's namespaces): do without modules that others import and nobody uses.
 
-trio imports ssl, hmac and idna for its TLS, DTLS and DNS.  With OpenSSL beneath them they take 5 MB
-of memory, for as long as a jail runs.  Together with two questions that trio and pyfuse3 ask at
-their import, they are a fifth of what the start of a jail waits for.
+trio imports ssl, hmac and idna for its TLS, DTLS and DNS, none of which a supervisor has.  With
+OpenSSL beneath them they take 5 MB of memory, for as long as a jail runs.  Together with two
+questions that trio and pyfuse3 ask at their import (see `UNUSED`), they are a fifth of what the
+start of a jail waits for.
+
+So `defer` puts a stand-in for each into `sys.modules` before trio is imported.  Should something be
+used of one after all, that loads the real module: a mistake here costs time and nothing else.  The
+answers that `UNUSED` gives hold until something else of their module is used.
 """
 
 from __future__ import annotations

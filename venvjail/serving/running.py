@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from venvjail.serving.changes import Changes, load_unsaid
 from venvjail.serving.live import LivePolicy
 
 if TYPE_CHECKING:
+    from venvjail.memory.meter import Meter
     from venvjail.networks.pasta import Pasta
 
 log = logging.getLogger("venvjail.serving.running")
@@ -46,6 +48,12 @@ class Jail:
     live: LivePolicy = field(init=False)
     pasta: Pasta | None = None
     """The way out of an isolated jail's network."""
+    meter: Meter | None = None
+    """What the guard of the memory asks; None where there is no limit."""
+    gauges: list[int] = field(default_factory=list)
+    """Descriptors that init has opened for that guard."""
+    describe_memory: Callable[[], str] = str
+    """One line for ``venvjail status``, empty where there is no limit."""
     is_cut_off: bool = False
     """Whether an isolated jail has lost that way, or never had it."""
     init_pid: int = 0
@@ -58,7 +66,7 @@ class Jail:
     reason: str = ""
     """Why it ends, where that is to be told to the commands that end with it."""
     changed: trio.Event = field(default_factory=trio.Event)
-    """Set, and replaced, when ``leases`` changes."""
+    """Set, and replaced, when ``leases`` changes, or how long the jail stays without one."""
     asking: trio.Lock = field(default_factory=trio.Lock)
     """Held while init's answer is awaited."""
     answers: tuple[trio.MemorySendChannel[int], trio.MemoryReceiveChannel[int]] = field(
@@ -68,7 +76,12 @@ class Jail:
 
     @classmethod
     def of(
-        cls, prepared: Prepared, channel: socket.socket, witness: Witness, pasta: Pasta | None
+        cls,
+        prepared: Prepared,
+        channel: socket.socket,
+        witness: Witness,
+        pasta: Pasta | None,
+        meter: Meter | None,
     ) -> Jail:
         """A jail that is about to be built; it is not ``live`` yet."""
         alarms = Alarms(prepared.paths.env)
@@ -88,6 +101,7 @@ class Jail:
             Changes(prepared),
             load_unsaid(prepared.paths),
             pasta=pasta,
+            meter=meter,
         )
 
     def take_lease(self, entry: int, directory: str) -> None:
@@ -95,12 +109,12 @@ class Jail:
         self.leases.append(entry)
         home = self.prepared.facts.home
         self.alarms.joined(entry, directory[len(home) + 1 :] if within(directory, home) else "")
-        self._leases_changed()
+        self.reconsider_end()
 
     def end_lease(self, entry: int) -> None:
         self.leases.remove(entry)
         self.alarms.left(entry)
-        self._leases_changed()
+        self.reconsider_end()
 
     def alarms_of(self, entry: int) -> list[str]:
         """What to tell whoever ran the command of ``entry``, which has ended."""
@@ -109,9 +123,10 @@ class Jail:
     def obey(self, config: Config) -> None:
         """A config is in force from now on."""
         self.recorder.sensitivity = Sensitivity.of(config)
-        self._leases_changed()  # how long an empty jail stays may have changed
+        self.reconsider_end()
 
-    def _leases_changed(self) -> None:
+    def reconsider_end(self) -> None:
+        """Let the task that waits for the end look again whether, and when, that comes."""
         self.changed.set()
         self.changed = trio.Event()
 
@@ -166,7 +181,7 @@ class Jail:
             f"{reason}: the jail has no network but its own loopback until it is started anew: "
             f"venvjail stop {self.prepared.paths.env}"
         )
-        self._leases_changed()  # it stays for a shorter time now
+        self.reconsider_end()
 
     def describe_network(self) -> str:
         """One line for ``venvjail status``."""

@@ -50,6 +50,8 @@ log = logging.getLogger("venvjail.serving.service")
 _BUILD_SECONDS = 60.0
 _END_SECONDS = 1.0
 _MESSAGE = 65536
+#: Of one message, at most: SCM_MAX_FD of the kernel.
+_DESCRIPTORS = 253
 _STALE_SECONDS = 1.0
 #: So long a jail waits at least for the command that it was started for, which joins when it hears
 #: that it can.
@@ -81,8 +83,13 @@ def run(paths: VenvPaths, channel: socket.socket, builder_pid: int, lock: int, r
 
             pasta = Pasta(prepared.isolation.command)
         witness = Witness()
+        meter = None
+        if prepared.facts.memory is not None:
+            from venvjail.memory.meter import Meter  # most jails do without
+
+            meter = Meter()
         landlock.confine(landlock.supervisor_grants(paths, held))
-        jail = Jail.of(prepared, channel, witness, pasta)
+        jail = Jail.of(prepared, channel, witness, pasta, meter)
         trio.run(_main, jail, builder_pid, lock, ready)
     except UserError as error:
         _say_failed(ready, str(error), error.exit_status)
@@ -170,6 +177,12 @@ async def _live(
         nursery.start_soon(jail.entries.watch)
         nursery.start_soon(jail.live.watch)
         nursery.start_soon(jail.recorder.write_batches)
+        if jail.meter is not None:
+            from venvjail.memory.guard import Guard  # most jails do without
+
+            guard = Guard(jail, jail.meter, scope)
+            jail.describe_memory = guard.describe
+            nursery.start_soon(guard.watch)
         nursery.start_soon(control.serve, jail, listener, scope)
         nursery.start_soon(_cancel_on_signal, scope)
         nursery.start_soon(_cancel_when_init_ends, jail, scope)
@@ -191,7 +204,7 @@ async def _build(
     with trio.move_on_after(_BUILD_SECONDS) as scope:
         while waiting:
             await trio.lowlevel.wait_readable(jail.channel)
-            message, descriptors, _, _ = socket.recv_fds(jail.channel, _MESSAGE, own + 1)
+            message, descriptors, _, _ = socket.recv_fds(jail.channel, _MESSAGE, _DESCRIPTORS)
             kind = message[:1]
             if kind == VIEW_MOUNTED:
                 mount = f"/dev/fd/{descriptors[0]}"
@@ -203,8 +216,10 @@ async def _build(
                     # Where init has failed, pasta had no network to connect.
                     return _reported(jail.channel) or failure
             elif kind == JAIL_READY:
-                jail.namespaces = descriptors[:own]
-                jail.ruleset = next(iter(descriptors[own:]), None)
+                jail.namespaces, others = descriptors[:own], descriptors[own:]
+                if jail.prepared.walls.grants is not None:
+                    jail.ruleset = others.pop(0)
+                jail.gauges = others
             else:
                 return _failure(message)
             waiting.remove(kind)
@@ -270,6 +285,7 @@ async def _cancel_when_init_ends(jail: Jail, scope: trio.CancelScope) -> None:
                     jail.ends_for(reason)
                     scope.cancel()
                     return
+                jail.reconsider_end()
                 continue
             with contextlib.suppress(trio.WouldBlock):  # nobody waits for it any more
                 jail.answers[0].send_nowait(int(message))

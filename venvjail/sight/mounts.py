@@ -216,7 +216,11 @@ def _guard_reason(config: Config, facts: Facts, path: str) -> str:
     for item in config.project.protect:
         if item.value in (relative, os.path.basename(path)):
             return f"[project] protect{written(item.origin)}: you run it outside the jail"
-    return "another venv, or the launcher's own code: you run it outside the jail"
+    if os.path.islink(path):
+        return "a symlink that leads to what you run outside the jail"
+    return (
+        "another venv, the launcher's code, or named by a repository's config: you run it outside"
+    )
 
 
 def _from_list(section: str, items: tuple[Item, ...], path: str | None = None) -> str:

@@ -76,6 +76,11 @@ CLONE_NEWUSER = 0x10000000
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _NETLINK_ROUTE, _NETLINK_SOCK_DIAG, _NETLINK_KOBJECT_UEVENT, _NETLINK_GENERIC = 0, 4, 15, 16
 
+# IPT_SO_SET_REPLACE and _ADD_COUNTERS of linux/netfilter_ipv4/ip_tables.h, those of ip6_tables.h,
+# which are the same, of arp_tables.h and of linux/netfilter_bridge/ebtables.h
+_SOL_IP, _SOL_IPV6 = 0, 41
+_REPLACE_TABLES = (64, 65, 96, 97, 128, 129)
+
 # linux/personality.h
 _PERSONALITY_QUERY = 0xFFFFFFFF
 _UNAME26, _ADDR_NO_RANDOMIZE, _PER_LINUX32 = 0x0020000, 0x0040000, 0x0008
@@ -131,6 +136,13 @@ _ALWAYS = (
                 (_NETLINK_ROUTE, _NETLINK_SOCK_DIAG, _NETLINK_KOBJECT_UEVENT, _NETLINK_GENERIC),
             ),
         ),
+    ),
+    Rule(
+        ("setsockopt",),
+        errno.ENOPROTOOPT,
+        "replaces the tables of iptables, arptables and ebtables, which is for administrators, and "
+        "for whoever has a network of a nested user namespace (CVE-2021-22555)",
+        (OneOf(1, (_SOL_IP, _SOL_IPV6)), OneOf(2, _REPLACE_TABLES)),
     ),
     Rule(
         ("fcntl",),
