@@ -134,7 +134,10 @@ def accompany(child: int, caller: Caller) -> int:
             # job, as the entry is in its place, cannot do.
             _pass_on(child, _signal.SIGCONT)
             continue
-        _take_terminal(terminal, group)
+        if posix.getpgid(child) != group:
+            # Else it stopped by a key that stopped all of our group, and where a script or a
+            # pipeline is in that, the shell may have the terminal back before we are here.
+            _take_terminal(terminal, group)
         _stop_like(child, number, group)
         terminal = foreground_terminal(group)
         _hand_over(terminal, child, group)
@@ -177,11 +180,24 @@ def _stop_like(child: int, number: int, group: int) -> None:
     A shell that is suspended stops its own process group.  In a plain venv that is the whole job,
     the script included that started it, so ours has to stop as well.
     """
-    stop(posix.getpid() if posix.getpgid(child) == group else 0, number)
+    alone = posix.getpgid(child) == group
+    if alone and was_continued():
+        return
+    stop(posix.getpid() if alone else 0, number)
     if _signal.SIGCONT not in _signal.sigpending():
         # We are in an orphaned process group, which the terminal's stop signals do not stop
         # (setpgid(2)): nobody would continue the command.
         _pass_on(child, _signal.SIGCONT)
+
+
+def was_continued() -> bool:
+    """Whether our group was continued, by a SIGCONT that we are still to hear.
+
+    Others of the group stop at a key before we do, so the shell may see the job stopped, and
+    continue it, before that.  To stop then would take the SIGCONT away (signal(7)), and the shell,
+    which sees the others run, would send no other.
+    """
+    return _signal.SIGCONT in _signal.sigpending()
 
 
 def stop(who: int, number: int) -> None:

@@ -253,6 +253,8 @@ class Relay:
         if self._wire.master is not None and not self._wire.flush():
             self._lose_terminal(hang_up=self._terminal.is_attached)
         self._terminal.detach()
+        if who and job.was_continued():
+            return
         job.stop(who, number)
         if _signal.SIGCONT not in _signal.sigpending():
             # We are in an orphaned process group, which these signals do not stop (setpgid(2)).

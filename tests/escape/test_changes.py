@@ -95,3 +95,18 @@ def test_a_program_of_another_venv_replaced_by_the_user(home: FakeHome) -> None:
         home.check(["rm", "-r", plain])
         home.check(["/usr/bin/python3", "-m", "venv", "--without-pip", plain])
         assert venv.run(["touch", plain / "bin/python3"]).returncode != 0
+
+
+def test_a_second_name_of_what_appeared(home: FakeHome) -> None:
+    (home.project / "sub").mkdir()
+    with JailedVenv(home) as venv:
+        make = 'mkdir "$1/.claude"; echo fine >"$1/.claude/x"; ln "$1/.claude/x" "$1/y"'
+        done = venv.run(["sh", "-c", make, "sh", home.project / "sub"])
+        assert f"ran: {home.project / 'sub/.claude'}, {home.project / 'sub/y'};" in done.stderr
+        ended(venv)
+        write = ["sh", "-c", 'echo evil >"$1"', "sh"]
+        # The control is a file that nothing guards.
+        assert venv.run([*write, home.project / "sub/z"]).returncode == 0
+        refused = venv.run([*write, home.project / "sub/y"])
+        assert "Read-only file system" in refused.stderr
+        assert (home.project / "sub/.claude/x").read_text() == "fine\n"

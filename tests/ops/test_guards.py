@@ -241,3 +241,21 @@ def test_a_config_made_to_take_long(top: Path, text: str) -> None:
     began = time.process_time()
     assert found(top) == {"x/.git"}
     assert time.process_time() - began < 5
+
+
+def test_second_names_of_guarded_files(top: Path) -> None:
+    make(
+        top, "a/.claude/deep/settings.json", ".git/HEAD", ".git/hooks/pre-commit", ".envrc", "free"
+    )
+    make(top, ".git/objects/ab", "plain/pyvenv.cfg", "plain/lib/x.py", "node_modules/x/", "venv/")
+    for file, name in (
+        ("a/.claude/deep/settings.json", "a/one"),
+        (".git/hooks/pre-commit", "node_modules/x/two"),
+        (".envrc", "three"),
+        (".git/objects/ab", "object"),
+        ("plain/lib/x.py", "module.py"),
+        ("free", "twice"),
+    ):
+        os.link(top / file, top / name)
+    names = {"a/one", "node_modules/x/two", "three"}
+    assert found(top) == {"a/.claude", ".git", ".envrc", "plain", *names}

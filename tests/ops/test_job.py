@@ -39,3 +39,31 @@ def test_an_entry_that_died_before_its_command_began() -> None:
     """PR_SET_PDEATHSIG does not tell of a death that was before it."""
     assert entry_is_gone("die") == "True\n"
     assert entry_is_gone("live") == "False\n"
+
+
+CONTINUED = """
+import os, signal
+from venvjail import job
+caller = job.Caller()
+child = os.fork()
+if child == 0:
+    os.kill(os.getpid(), signal.SIGSTOP)
+    os._exit(7)
+os.waitid(os.P_PID, child, os.WSTOPPED | os.WNOWAIT)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCONT})
+os.kill(os.getpid(), signal.SIGCONT)
+print(os.waitstatus_to_exitcode(job.accompany(child, caller)))
+"""
+
+
+def test_an_entry_that_is_continued_before_it_has_stopped() -> None:
+    """It would stop for ever: the stop takes the SIGCONT away, and the shell sends one only."""
+    done = subprocess.run(
+        [sys.executable, "-c", CONTINUED],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=30,
+    )
+    assert done.stdout == "7\n"

@@ -8,7 +8,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 
-from venvjail.networks import isolation
+from venvjail.networks import isolation, xfrm
 
 _FAMILIES = {
     "debian": ("debian", "ubuntu", "linuxmint", "pop", "raspbian"),
@@ -112,9 +112,11 @@ def for_fuse_device() -> str:
 
 
 def for_pasta(distribution: Distribution) -> str:
-    """pasta is not installed, or has no device to make an interface with."""
+    """pasta is not installed, has no device for its interface, or cannot be kept from the host."""
     if isolation.pasta() is None:
         return distribution.install(same_everywhere("passt"))
+    if os.path.exists(TUN) and not xfrm.available():
+        return "sudo modprobe xfrm_user; else a kernel with CONFIG_XFRM_USER"
     return (
         f"sudo modprobe tun && sudo chmod 666 {TUN}; in a container: start it with --device {TUN}"
     )

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from venvjail import syscalls
 from venvjail.doctor import remedies
-from venvjail.networks import isolation
+from venvjail.networks import isolation, xfrm
 
 Trial = Callable[[], str]
 
@@ -156,6 +156,8 @@ def pasta() -> str:
         os.close(os.open(remedies.TUN, os.O_RDWR | os.O_CLOEXEC))
     except OSError as error:
         raise OSError(error.errno, f"{path}, but {remedies.TUN}: {error.strerror}") from error
+    if not xfrm.available():
+        raise OSError(errno.EPROTONOSUPPORT, f"{path}, but the kernel has no IPsec policies")
     return path
 
 

@@ -165,9 +165,10 @@ class Guard:
     def _end(self, look: Look) -> None:
         line = (
             f"{self._named}: the jail of {printable(self._jail.prepared.paths.env)} was ended with "
-            f"all its processes, which held {spelled(look.total)} or more"
+            "all its processes, which held more together"
         )
-        log.error("%s", line)
+        # No figure in it: an exact look ends when it has found enough, a rough one exaggerates.
+        log.error("%s (%s were counted)", line, spelled(look.total))
         self._jail.ends_for(line)
         self._scope.cancel()
 

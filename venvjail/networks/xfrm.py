@@ -1,4 +1,4 @@
-"""Init (the jail's namespaces, before the pivot): refuse what is sent to an address, by policy.
+"""Init (jail, before the pivot), doctor (host): refuse what is sent to an address, by policy.
 
 An unreachable route does not do that: a socket that is bound to an interface (SO_BINDTODEVICE,
 which any program may set) goes past it, since the kernel takes an address without a route for one
@@ -31,6 +31,15 @@ _FOREVER = (1 << 64) - 1  # XFRM_INF
 _SELECTOR = struct.Struct("=16s16s4HH3B3xiI")
 _LIFETIMES = struct.Struct("=8Q32x")
 _POLICY = struct.Struct("=2I4B4x")
+
+
+def available() -> bool:
+    """Whether the kernel has such policies (CONFIG_XFRM_USER), if need be as a module."""
+    try:
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_XFRM).close()
+    except OSError:
+        return False
+    return True
 
 
 def block(network: str, *, protocol: int = 0, interface: int = 0) -> None:

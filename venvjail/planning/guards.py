@@ -16,7 +16,7 @@ from venvjail import record
 from venvjail.config.model import Config
 from venvjail.errors import JailError, UserError
 from venvjail.layout import VenvPaths
-from venvjail.planning import repository
+from venvjail.planning import repository, second_names
 from venvjail.planning.launcher import Launcher
 from venvjail.planning.plan import within
 
@@ -72,6 +72,7 @@ def find(tops: Iterable[str], own_env: str, config: Config) -> Guards:
         found.read_only |= set(_paths(os.path.realpath(config.project.path.value), config))
     for env in found.venvs:
         found.read_only |= _launcher_of(env, tops)
+    found.read_only |= second_names.of(found.read_only, tops, own_env)
     found.links = set(_leading(search.symlinks, tops, {own_env, *found.read_only, *found.closed}))
     if len(found.all()) > _GUARD_LIMIT:
         raise JailError(
