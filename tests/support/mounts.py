@@ -24,9 +24,9 @@ from tests.support.waiting import eventually
 PATIENCE = 30.0
 
 
-def poll(condition: Callable[[], bool], what: str) -> None:
-    """Wait until ``condition`` holds; fail with ``what`` when patience ends."""
-    eventually(condition, what, seconds=PATIENCE)
+def poll(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+    """Wait until ``condition`` holds; fail with ``what`` when it does not in so many seconds."""
+    eventually(condition, what, seconds=seconds)
 
 
 class MountedView:
