@@ -92,15 +92,20 @@ class Wire:
 
     def read_printed(self) -> bool:
         """Take a part of the command's output; False when there is none now."""
-        try:
-            data = posix.read(self.master or -1, _CHUNK)
-        except OSError:
-            return False
+        data = self._read(_CHUNK)
         # Both terminals put a carriage return before a newline: one of the two is enough.
         if self.modes[OUTPUT] & NEWLINES == NEWLINES and self.terminal.adds_returns():
+            if data.endswith(b"\r"):
+                data += self._read(1)  # the newline, if that is what was cut off
             data = data.replace(b"\r\n", b"\n")
         self.printed += data
         return bool(data)
+
+    def _read(self, most: int) -> bytes:
+        try:
+            return posix.read(self.master or -1, most)
+        except OSError:
+            return b""
 
     def read_last(self) -> None:
         """Take what the kernel has of the output of a command that has ended."""

@@ -75,6 +75,18 @@ def in_foreground(pid: int) -> bool:
     return group == foreground
 
 
+def all_stopped(group: int) -> bool:
+    """Whether every process of the group has been stopped."""
+    states = []
+    for pid in _pids():
+        with suppress(OSError):  # it has ended
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+            state, _, of, *_ = stat.rpartition(")")[2].split()
+            if of == str(group):
+                states.append(state)
+    return set(states) == {"T"}
+
+
 def _is_readable(pid: int) -> bool:
     """Whether the process may be looked into: an entry, whose command line is alike, may not."""
     return os.access(f"/proc/{pid}/fd/0", os.R_OK)

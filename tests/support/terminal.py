@@ -10,7 +10,7 @@ from types import TracebackType
 
 import pexpect
 
-from tests.support.processes import Process, in_foreground, pid_of
+from tests.support.processes import Process, all_stopped, in_foreground, pid_of
 from tests.support.waiting import eventually
 
 #: Seconds until what should be on the screen has to be there; a jail may have to start first.
@@ -67,10 +67,16 @@ class Terminal:
         self.child.sendcontrol(key)
 
     def stop_job(self) -> None:
-        """Press Ctrl-Z, and be at bash's prompt with the job stopped."""
+        """Press Ctrl-Z, and be at bash's prompt with every process of the job stopped.
+
+        The shell goes by the first of them.  Who types ``fg`` before the others have stopped,
+        within a millisecond, may have one of them stopped after it was continued.
+        """
+        job = self.foreground()
         self.press("z")
         self.expect("Stopped")
         self.expect(PROMPT)
+        self.wait_for(lambda: all_stopped(job), "the whole job is stopped")
 
     def continue_job(self) -> None:
         """Type ``fg``; bash's answer, the job's command line, is read."""
