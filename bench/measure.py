@@ -78,13 +78,19 @@ def resident_kib(pid: int) -> int:
     return _status_field(Path(f"/proc/{pid}/status"), "VmRSS")
 
 
-def wake_ups(pid: int) -> int:
-    """How often the threads of a process have gone to sleep: as often as something woke them."""
+def sleeps(pid: int) -> dict[str, int]:
+    """How often each thread of a process has gone to sleep, by its number."""
     tasks = Path(f"/proc/{pid}/task")
-    return sum(
-        _status_field(tasks / name / "status", "voluntary_ctxt_switches")
+    return {
+        name: _status_field(tasks / name / "status", "voluntary_ctxt_switches")
         for name in os.listdir(tasks)
-    )
+    }
+
+
+def wake_ups(before: dict[str, int], after: dict[str, int]) -> int:
+    """How often something woke a thread between two looks; one that ended, to end, once."""
+    ended = len(before.keys() - after.keys())
+    return ended + sum(number - before.get(name, 0) for name, number in after.items())
 
 
 def _status_field(status: Path, field: str) -> int:

@@ -6,9 +6,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.measure import Spread, in_turn, number, ratios, spread, wake_ups
+from bench.measure import Spread, in_turn, number, ratios, sleeps, spread, wake_ups
 from bench.page import Chart, Section, Table, markdown
 from bench.svg import draw
+from tests.support.waiting import eventually
 
 CHART = Chart(
     "growth", "How it <grows>", "names", "ms", {"view": [(10, 1.5), (1000, 4)], "native": [(10, 1)]}
@@ -51,20 +52,23 @@ def test_subjects_take_turns() -> None:
     assert values == {"a": [1, 3], "b": [2, 4]}
 
 
-def test_a_wake_up_is_counted_for_every_thread() -> None:
-    woken, done = threading.Event(), threading.Event()
-
-    def sleeper() -> None:
-        woken.wait(10)
-        done.set()
-
-    thread = threading.Thread(target=sleeper)
+def test_a_thread_that_was_woken_is_counted() -> None:
+    woken, ended = threading.Event(), threading.Event()
+    thread = threading.Thread(target=lambda: (woken.wait(60), ended.wait(60)))
     thread.start()
-    before = wake_ups(os.getpid())
+    name = str(thread.native_id)
+    eventually(lambda: sleeps(os.getpid())[name] > 0, "the thread sleeps")
+    before = {name: sleeps(os.getpid())[name]}
     woken.set()
-    assert done.wait(10)
+    eventually(lambda: wake_ups(before, sleeps(os.getpid())) > 0, "it was woken")
+    ended.set()
     thread.join()
-    assert before > 0
+
+
+def test_a_thread_that_ended_was_woken_once() -> None:
+    assert wake_ups({"1": 5, "2": 7}, {"1": 5}) == 1
+    assert wake_ups({"1": 5}, {"1": 6, "2": 3}) == 4
+    assert wake_ups({"1": 5, "2": 7}, {"1": 5, "2": 7}) == 0
 
 
 def test_page_has_tables_and_charts() -> None:
