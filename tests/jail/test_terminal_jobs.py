@@ -31,7 +31,7 @@ def test_writing_in_the_background_stops_on_request(python: Path, terminal: Term
     terminal.expect(PROMPT)
     terminal.type(f'{python} -c \'print("writ" + "ten")\' &')
     terminal.wait_for(lambda: "Stopped" in terminal.ask("jobs"), "stopped by SIGTTOU")
-    terminal.continue_job()
+    terminal.continue_job(to_end=True)
     terminal.expect("written\r\n")
     assert terminal.status() == "0"
 
@@ -261,7 +261,7 @@ def test_stopped_entry_when_the_jail_is_stopped(jail: JailedVenv, terminal: Term
     assert time.monotonic() - begin < 9  # whoever waits for the entry waits 10 s
     assert jail.status is None
     assert jail.python("print('a new jail')", timeout=30) == "a new jail"
-    terminal.continue_job()
+    terminal.continue_job(to_end=True)
     terminal.expect("Killed")
     assert terminal.status() == "137"
 
@@ -277,7 +277,7 @@ def test_stopped_entry_when_the_jail_dies(
     assert status is not None
     os.kill(getattr(status, victim), signal.SIGKILL)
     assert jail.python("print('a new jail')", timeout=30) == "a new jail"
-    terminal.continue_job()
+    terminal.continue_job(to_end=True)
     terminal.expect("Killed")
     assert terminal.status() == "137"
 
@@ -289,5 +289,5 @@ def test_entry_stopped_while_it_starts_the_jail(jail: JailedVenv, terminal: Term
     eventually(lambda: is_locked(Path(jail.paths.run, "lock")), "it starts the jail")
     terminal.stop_job()
     assert jail.python("print('second')", timeout=30) == "second"
-    terminal.continue_job()
+    terminal.continue_job(to_end=True)
     terminal.expect("first\r\n")

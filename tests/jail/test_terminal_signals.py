@@ -173,7 +173,7 @@ def test_stop_is_seen_when_the_command_stops_itself(python: Path, terminal: Term
     code = 'import os, signal; os.kill(os.getpid(), signal.SIGSTOP); print("on it" + " goes")'
     terminal.type(f"{python} -c '{code}'")
     terminal.expect("Stopped")
-    terminal.continue_job()
+    terminal.continue_job(to_end=True)
     terminal.expect("on it goes")
     assert terminal.status() == "0"
 

@@ -78,10 +78,16 @@ class Terminal:
         self.expect(PROMPT)
         self.wait_for(lambda: all_stopped(job), "the whole job is stopped")
 
-    def continue_job(self) -> None:
-        """Type ``fg``; bash's answer, the job's command line, is read."""
+    def continue_job(self, *, to_end: bool = False) -> None:
+        """Type ``fg``, read bash's answer, the command line, until the job has the terminal.
+
+        bash answers before it gives the terminal away, so a key could still be for bash.  A job
+        that ends without one is not waited for: ``to_end``.
+        """
         self.type("fg")
         self.match(r"fg\r\n([^\r]*)\r\n")
+        if not to_end:
+            self.wait_for(lambda: self.foreground() != self.leader.pid, "a job has the terminal")
 
     def expect(self, text: str) -> None:
         """Wait for ``text``."""
