@@ -79,7 +79,7 @@ class Terminal:
         self.wait_for(lambda: all_stopped(job), "the whole job is stopped")
 
     def continue_job(self, *, to_end: bool = False) -> None:
-        """Type ``fg``, read bash's answer, the command line, until the job has the terminal.
+        """Type ``fg``, read bash's answer, and wait until the job has the terminal.
 
         bash answers before it gives the terminal away, so a key could still be for bash.  A job
         that ends without one is not waited for: ``to_end``.
