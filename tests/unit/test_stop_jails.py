@@ -18,6 +18,9 @@ import signal, subprocess, sys, setproctitle
 setproctitle.setproctitle(f"venvjail: supervisor {sys.argv[1]}/venv")
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 child = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL)
+# Popen returns when execve(2) has closed a pipe, which is before the new words can be read.
+while not open(f"/proc/{child.pid}/cmdline", "rb").read():
+    pass
 print("ready", flush=True)
 signal.sigwait({signal.SIGTERM})
 if sys.argv[2] == "stubborn":
