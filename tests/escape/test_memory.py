@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.home import FakeHome
 from tests.support.jail import VENVJAIL, JailedVenv
+from tests.support.running import WAITER, said, started
 from tests.support.waiting import eventually
 from tests.support.wall_off import WallOff
 from venvjail import protocol
@@ -208,15 +209,8 @@ def test_in_a_user_namespace_of_its_own(shared_home: FakeHome) -> None:
 
 
 def test_a_bomb_ends_its_jail_and_no_other(limited: JailedVenv, jail: JailedVenv) -> None:
-    with subprocess.Popen(
-        [jail.bin / "python", "-c", "import time; print(1, flush=True); time.sleep(20)"],
-        env=jail.home.env,
-        cwd=jail.home.project,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
+    with started(jail, "-IS", "-c", WAITER) as other:
+        assert said(other).startswith("ready ")
         done = run(limited, BOMB)
         assert done.returncode == -9
         eventually(lambda: limited.status is None, "the jail has ended")
@@ -228,7 +222,6 @@ def test_a_bomb_ends_its_jail_and_no_other(limited: JailedVenv, jail: JailedVenv
         assert other.poll() is None
         shown = limited.home.check([*VENVJAIL, "status", limited.env])
         assert re.search(r"\n  memory +\d+ MiB of 160 MiB at the last look\n", shown)
-        other.kill()
 
 
 def test_stop_ends_it_all_the_same(limited: JailedVenv) -> None:

@@ -41,9 +41,9 @@ def environ(pid):
         found.add("the secret")
 
 DOORS = {
-    "root": lambda pid: os.listdir(f"/proc/{pid}/root/"),
+    "root": lambda pid: os.listdir(f"/proc/{pid}/root"),
     "root of the host": lambda pid: read(f"/proc/{pid}/root{host}"),
-    "cwd": lambda pid: os.listdir(f"/proc/{pid}/cwd/"),
+    "cwd": lambda pid: os.listdir(f"/proc/{pid}/cwd"),
     # Not the directory: whoever has the uid may list the numbers.
     "fd": lambda pid: os.readlink(f"/proc/{pid}/fd/0"),
     "environ": environ,

@@ -6,8 +6,6 @@ a batch is written up to a second after what it tells of, and the clock may be s
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from venvjail.audit.refusal import Refusal
 from venvjail.audit.store import Reader
 
@@ -30,13 +28,8 @@ class Follower:
         self._reader.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._reader.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._reader.__exit__()
 
     def news(self) -> list[Refusal]:
         """What came since the last call, at the first one everything, the oldest first."""
