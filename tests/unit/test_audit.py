@@ -78,6 +78,34 @@ def test_looks_are_counted_not_repeated(recorder: Recorder, database: str) -> No
     assert (row.sensitive, row.on_host) == ("", True)
 
 
+def test_what_is_only_counted_is_written(recorder: Recorder, database: str) -> None:
+    """Also by two processes of one program, and after a batch in which it was not met."""
+    shell, here = os.getppid(), os.getpid()
+    found = []
+    for pids in ((here, shell, here), (here, here, shell, shell), (), (shell, here)):
+        for pid in pids:
+            recorder.observe(event("home/docs", pid=pid))
+        [row] = rows(recorder, database)
+        found.append((row.count, row.first < row.last))
+    assert found == [(3, True), (7, True), (7, True), (9, True)]
+
+
+def test_what_the_host_has_removed_is_refused_no_more(recorder: Recorder, database: str) -> None:
+    for exists in (True, True, False, False, True):
+        recorder.observe(event("home/docs", exists=exists))
+    [row] = rows(recorder, database)
+    assert row.count == 3
+
+
+def test_what_was_not_met_in_a_batch_is_forgotten(recorder: Recorder) -> None:
+    for path in ("home/one", "home/two", "home/one"):
+        recorder.observe(event(path))
+    trio.run(recorder.flush)
+    assert [path for _, _, path in recorder._noted] == [b"home/one"]
+    trio.run(recorder.flush)
+    assert not recorder._noted
+
+
 def test_the_next_program_of_a_process_is_another_row(database: str, heard: Heard) -> None:
     """After execve(2), which keeps the pid."""
     runs = ["/usr/bin/first"]
@@ -303,8 +331,9 @@ def test_a_process_is_looked_at_once_for_many_events() -> None:
     now[0] += 0.02  # its command line is the same: it has not called exec(2) since
     programs.of(os.getpid())
     assert len(looks) == 1
+    before = programs.of(os.getpid())
     now[0] += 0.25
-    programs.of(os.getpid())
+    assert programs.of(os.getpid()) is before  # so whoever kept it need not compare
     assert len(looks) == 2
 
 

@@ -34,7 +34,7 @@ class Program(NamedTuple):
     jail_pid: int
 
 
-@dataclass
+@dataclass(slots=True)
 class _Look:
     """A look at a process; ``looked`` and ``checked`` are times of the clock."""
 
@@ -69,6 +69,8 @@ class Programs:
         if len(self._seen) >= _REMEMBERED:
             self._seen.clear()
         program = self._look(pid, cmdline)
+        if seen is not None and program == seen.program:
+            program = seen.program  # the same object: whoever kept it sees that by `is`
         self._seen[pid] = _Look(program, cmdline, now, now)
         return program
 

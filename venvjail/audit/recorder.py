@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -36,12 +37,18 @@ the host has it, who looked, and what is sensitive at present."""
 _Key = tuple[str, str, bytes, str]
 
 
-class _Again(NamedTuple):
-    """What was noted of a request; the same of the same process and program is only counted."""
+@dataclass(slots=True)
+class _Noted:
+    """A request that was noted: the same of the same program is only counted, here."""
 
     program: Program
     verdict: Verdict
+    on_host: bool
+    key: _Key
     refusal: Refusal
+    count: int = 0
+    first: float = 0.0
+    last: float = 0.0
 
 
 class Recorder:
@@ -64,7 +71,7 @@ class Recorder:
         self._programs = programs
         self._alarm = alarm
         self._pending: dict[_Key, Refusal] = {}
-        self._again: dict[tuple[int, str, bytes], _Again] = {}
+        self._noted: dict[tuple[int, str, bytes], _Noted] = {}
         self._waiting = trio.Event()
         self._writing = trio.Lock()
         self._database = database
@@ -77,14 +84,14 @@ class Recorder:
 
     def observe(self, event: Event) -> None:
         """Take note of one event; one about a name that nobody has counts if it is sensitive."""
-        again = self._again.get((event.pid, event.operation, event.path))
+        noted = self._noted.get((event.pid, event.operation, event.path))
         if (
-            again is not None
-            and again.verdict is event.verdict
-            and again.program is self._programs.of(event.pid)
+            noted is not None
+            and noted.verdict is event.verdict
+            and noted.on_host is event.exists
+            and noted.program is self._programs.of(event.pid)
         ):
-            again.refusal.count += 1
-            again.refusal.last = time.time()
+            self._count(noted)
             return
         hidden = event.verdict is Verdict.HIDDEN
         place = self._place(event.path)
@@ -101,14 +108,20 @@ class Recorder:
             return None
         return self.sensitivity.place(path[len(b"home/") :].decode("utf-8", "surrogateescape"))
 
+    def _count(self, noted: _Noted) -> None:
+        noted.last = time.time()
+        if not noted.count:
+            noted.first = noted.last
+            self._waiting.set()
+        noted.count += 1
+
     def _note(self, event: Event, program: Program, place: Sensitive | None) -> None:
         key = (program.exe, event.operation, event.path, event.verdict.value)
         now = time.time()
         refusal = self._pending.get(key)
-        if refusal is not None:
-            refusal.count += 1
-            refusal.last = now
-        elif len(self._pending) < (_PENDING_LIMIT if place is None else _SENSITIVE_LIMIT):
+        if refusal is None:
+            if len(self._pending) >= (_PENDING_LIMIT if place is None else _SENSITIVE_LIMIT):
+                return
             refusal = self._pending[key] = Refusal(
                 exe=program.exe,
                 operation=event.operation,
@@ -119,18 +132,31 @@ class Recorder:
                 host_pid=program.pid,
                 sensitive="" if place is None else place.kind,
                 on_host=event.exists,
-                count=1,
+                count=0,
                 first=now,
                 last=now,
             )
             self._waiting.set()
-        if refusal is not None and place is None:  # of a sensitive one the alarm hears each time
-            self._remember(event, program, refusal)
+        refusal.add(1, now)
+        # Of a sensitive one the alarm hears each time.
+        if place is None:
+            request = (event.pid, event.operation, event.path)
+            former = self._noted.get(request)
+            if former is not None:
+                self._add(former)
+            elif len(self._noted) >= _PENDING_LIMIT:
+                return
+            self._noted[request] = _Noted(program, event.verdict, event.exists, key, refusal)
 
-    def _remember(self, event: Event, program: Program, refusal: Refusal) -> None:
-        if len(self._again) < _PENDING_LIMIT:
-            key = (event.pid, event.operation, event.path)
-            self._again[key] = _Again(program, event.verdict, refusal)
+    def _add(self, noted: _Noted) -> None:
+        """Add what was only counted to what is pending."""
+        if noted.count:
+            refusal = self._pending.get(noted.key)
+            if refusal is None:
+                refusal = replace(noted.refusal, count=0, first=noted.first)
+                self._pending[noted.key] = refusal
+            refusal.add(noted.count, noted.last)
+            noted.refusal, noted.count = refusal, 0
 
     def _display(self, path: bytes) -> str:
         """``home/.ssh`` of the view as the jail spells it, ``/home/alice/.ssh``."""
@@ -155,10 +181,12 @@ class Recorder:
                 await trio.to_thread.run_sync(self._write, batch)
 
     def _take(self) -> list[Refusal]:
+        self._noted = {request: noted for request, noted in self._noted.items() if noted.count}
+        for noted in self._noted.values():
+            self._add(noted)
         self._waiting = trio.Event()
         batch = list(self._pending.values())
         self._pending = {}
-        self._again = {}
         return batch
 
     def close(self) -> None:

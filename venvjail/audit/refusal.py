@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 
-@dataclass
+@dataclass(slots=True)
 class Refusal:
     """What one program was refused, or had redirected, at one path.
 
@@ -24,3 +24,8 @@ class Refusal:
     count: int
     first: float
     last: float
+
+    def add(self, count: int, last: float) -> None:
+        """Count ``count`` more, of which the last was at ``last``."""
+        self.count += count
+        self.last = max(self.last, last)

@@ -13,8 +13,9 @@ import os
 import shlex
 import sqlite3
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from venvjail.audit.refusal import Refusal
@@ -30,7 +31,8 @@ _BUSY_SECONDS = 5.0
 _WAL_BYTES = 4 * 1024 * 1024
 
 
-_COLUMNS = ", ".join(field.name for field in fields(Refusal))
+_NAMES = [field.name for field in fields(Refusal)]
+_COLUMNS = ", ".join(_NAMES)
 _KEY = "exe, operation, path, verdict"
 
 _SCHEMA = f"""
@@ -53,7 +55,7 @@ PRAGMA user_version = {_LAYOUT};
 """
 
 _UPSERT = f"""
-INSERT INTO refusal ({_COLUMNS}) VALUES ({", ".join("?" * len(fields(Refusal)))})
+INSERT INTO refusal ({_COLUMNS}) VALUES ({", ".join("?" * len(_NAMES))})
 ON CONFLICT ({_KEY}) DO UPDATE SET
     count = count + excluded.count, last = excluded.last, command = excluded.command,
     pid = excluded.pid, host_pid = excluded.host_pid,
@@ -65,6 +67,10 @@ DELETE FROM refusal WHERE ({_KEY}) IN (
     SELECT {_KEY} FROM refusal ORDER BY sensitive = '', last DESC LIMIT -1 OFFSET ?
 )
 """
+
+
+# Not dataclasses.astuple(), which makes deep copies: half of what a batch would cost.
+_row: Callable[[Refusal], tuple[object, ...]] = attrgetter(*_NAMES)
 
 
 class Writer:
@@ -87,8 +93,7 @@ class Writer:
 
     def write(self, refusals: Iterable[Refusal]) -> None:
         """Add to what is there, in one transaction; a failure is logged, the jail goes on."""
-        # Not dataclasses.astuple(), which makes deep copies: half of what a batch would cost.
-        self._waiting += (tuple(vars(refusal).values()) for refusal in refusals)
+        self._waiting += map(_row, refusals)
         if not self._waiting:
             return
         try:
