@@ -20,19 +20,26 @@ from fusefs.layers import Identity
 if TYPE_CHECKING:
     from fusefs.tree import Tree
 
+Shelf = OrderedDict["Anchor", None]
+"""Anchors with a descriptor, in the order of their use."""
+
 ROOT_ID = 1
 _NUMBER_BITS = 48
 _NUMBER_MASK = (1 << 63) - 1
 
 
 class Anchor:
-    """One inode of one layer; ``fd`` pins it, or is -1 while it is not needed."""
+    """One inode of one layer; ``fd`` pins it, or is -1 while it is not needed.
 
-    __slots__ = ("fd", "identity")
+    ``shelf`` is where `Descriptors` has it while there is a descriptor.
+    """
+
+    __slots__ = ("fd", "identity", "shelf")
 
     def __init__(self, identity: Identity, fd: int = -1) -> None:
         self.identity = identity
         self.fd = fd
+        self.shelf: Shelf | None = None
 
 
 class Node:
@@ -107,9 +114,9 @@ class Descriptors:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._loose: OrderedDict[Anchor, None] = OrderedDict()
-        self._orphans: OrderedDict[Anchor, None] = OrderedDict()
-        self._held: dict[Anchor, None] = {}
+        self._loose: Shelf = OrderedDict()
+        self._orphans: Shelf = OrderedDict()
+        self._held: Shelf = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._loose) + len(self._orphans) + len(self._held)
@@ -118,27 +125,27 @@ class Descriptors:
         """Make ``fd`` the descriptor of ``anchor``."""
         self.close(anchor)
         anchor.fd = fd
-        self._shelf(node)[anchor] = None
+        _move(anchor, self._shelf(node))
         return fd
 
     def touch(self, anchor: Anchor) -> int:
         """Mark as recently used; returns the descriptor, or -1."""
-        if anchor in self._loose:
+        if anchor.shelf is self._loose:
             self._loose.move_to_end(anchor)
         return anchor.fd
 
     def sort(self, node: Node) -> None:
         """Put the node's descriptors where they belong, after ``attached`` or ``opens`` changed."""
         shelf = self._shelf(node)
-        for anchor in node.anchors():
-            if anchor.fd >= 0 and anchor not in shelf:
-                self._unshelve(anchor)
-                shelf[anchor] = None
+        for anchor in (node.lower, node.upper):
+            if anchor is None or anchor.shelf is None or anchor.shelf is shelf:
+                continue
+            _move(anchor, shelf)
 
     def close(self, anchor: Anchor) -> None:
         """Close the descriptor, if there is one."""
         if anchor.fd >= 0:
-            self._unshelve(anchor)
+            _move(anchor, None)
             os.close(anchor.fd)
             anchor.fd = -1
 
@@ -148,23 +155,25 @@ class Descriptors:
             return
         for shelf in (self._loose, self._orphans):
             while len(shelf) > self.capacity:
-                anchor, _ = shelf.popitem(last=False)
-                os.close(anchor.fd)
-                anchor.fd = -1
+                self.close(next(iter(shelf)))
 
     def close_all(self) -> None:
         """Close every descriptor."""
         for anchor in [*self._loose, *self._orphans, *self._held]:
             self.close(anchor)
 
-    def _shelf(self, node: Node) -> OrderedDict[Anchor, None] | dict[Anchor, None]:
+    def _shelf(self, node: Node) -> Shelf:
         if node.opens or node.parent is None:
             return self._held
         return self._loose if node.attached else self._orphans
 
-    def _unshelve(self, anchor: Anchor) -> None:
-        for shelf in (self._loose, self._orphans, self._held):
-            shelf.pop(anchor, None)
+
+def _move(anchor: Anchor, shelf: Shelf | None) -> None:
+    if anchor.shelf is not None:
+        del anchor.shelf[anchor]
+    anchor.shelf = shelf
+    if shelf is not None:
+        shelf[anchor] = None
 
 
 class NodeTable:
@@ -239,9 +248,9 @@ class NodeTable:
 
     def opened(self, node: Node, change: int) -> None:
         """Count handles: +1 when one was opened, -1 when it was released."""
-        was_open = bool(node.opens)
+        before = node.opens
         node.opens += change
-        if was_open is not bool(node.opens):
+        if not (before and node.opens):
             self.descriptors.sort(node)
             self.drop(node)
 

@@ -55,6 +55,8 @@ class Places:
         self._seen = frozenset(map(self._canonical, paths)) - self._unseen
         self._by_lane: dict[Lane | None, tuple[bytes, ...]] = {}
         self._known: dict[Lane | None, _Known] = {}
+        self._names: frozenset[tuple[int, int, bytes]] = frozenset()
+        self._inodes: frozenset[tuple[int, int]] = frozenset()
         self._looked = -math.inf
         self._look()
 
@@ -69,14 +71,12 @@ class Places:
     def holds_name(self, parent: Identity, name: bytes) -> bool:
         """Whether ``name`` in the directory ``parent`` is one of the places."""
         self._look()
-        key = (parent.dev, parent.ino, name)
-        return any(key in known.names for known in self._known.values())
+        return (parent.dev, parent.ino, name) in self._names
 
     def holds(self, inode: Identity) -> bool:
         """Whether ``inode`` is one of the places."""
         self._look()
-        key = (inode.dev, inode.ino)
-        return any(key in known.inodes for known in self._known.values())
+        return (inode.dev, inode.ino) in self._inodes
 
     def _look(self) -> None:
         now = self._clock()
@@ -85,6 +85,7 @@ class Places:
             self._sort()
             here = self._by_lane.get(None, ())
             self._known[None] = look_at(here, self._unseen)
+            self._unite()
         if len(self._by_lane) > 1 and self._mounts.waited:
             self._look_slowly(now)
 
@@ -92,6 +93,11 @@ class Places:
         for lane, paths in self._by_lane.items():
             if lane is not None and now - self._known[lane].when >= _REFRESH_SECONDS:
                 self._known[lane] = lane.ask(_LOOK, paths, self._unseen)
+                self._unite()
+
+    def _unite(self) -> None:
+        self._names = frozenset().union(*(known.names for known in self._known.values()))
+        self._inodes = frozenset().union(*(known.inodes for known in self._known.values()))
 
     def _sort(self) -> None:
         """Which paths are on the way to, or on, which slow mount."""
