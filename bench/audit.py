@@ -1,9 +1,9 @@
-"""Usage: audit.py [LOOKUPS].  What the audit costs a program that is refused.
+"""Usage: audit.py [TIMES].  What the audit costs a program that is refused.
 
 Mounts the view of a throw-away home through fusermount3, once with the recorder and once with an
-observer that does nothing, in turns, and times lookups of hidden names, each of which is an event:
-in a storm of nothing else, and with one file that is shown read for each of them; of as many
-different names as a program asks for, and of many more.  Prints
+observer that does nothing, in turns, and times what makes events: lookups of hidden names, in a
+storm of nothing else and with one file that is shown read for each of them, and files created.  Of
+as many different names as a program asks for, and of many more.  Prints
 microseconds of processor time for each, the program's and the server's together, which a busy
 machine does not disturb as it does the time on the clock.  Runs as an ordinary user.
 """
@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import trio
@@ -67,8 +68,33 @@ async def _stop(scope: trio.CancelScope) -> None:
             scope.cancel()
 
 
-def measure(base: Path, lookups: int, names: int, *, record: bool, reads: bool) -> float:
-    """Microseconds of processor time per lookup in one round; ``reads`` a file after each."""
+def look(home: Path, name: str) -> None:
+    """One event, and nothing else."""
+    os.access(home / name, os.F_OK)
+
+
+def look_and_read(home: Path, name: str) -> None:
+    """One event, and a file read."""
+    os.access(home / name, os.F_OK)
+    with open(home / ".bashrc", "rb", buffering=0) as file:
+        file.read(4096)
+
+
+def create(home: Path, name: str) -> None:
+    """One event, a file made; and removed."""
+    made = home / f"made-{name}"
+    with open(made, "xb", buffering=0) as file:
+        file.write(b"x" * 4096)
+    os.unlink(made)
+
+
+_WORK = {"a refused lookup": look, "one, and a file read": look_and_read, "a new file": create}
+
+
+def measure(
+    base: Path, times: int, names: int, work: Callable[[Path, str], None], *, record: bool
+) -> float:
+    """Microseconds of processor time for each call of ``work`` in one round."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -78,27 +104,22 @@ def measure(base: Path, lookups: int, names: int, *, record: bool, reads: bool) 
     os.close(write)
     os.read(read, 1)
     os.close(read)
-    paths = [str(base / f"mnt/home/hidden-{number}") for number in range(names)]
-    shown = str(base / "mnt/home/.bashrc")
-    os.access(paths[0], os.F_OK)
+    home = base / "mnt/home"
+    work(home, "hidden-0")
     time.sleep(0.3)  # the first batch imports SQLite and makes the database, once for a jail
     server = ~child << 3 | 2  # the clock of another process; clock_getcpuclockid(3), in glibc
     begin = time.process_time() + time.clock_gettime(server)
-    for number in range(lookups):
-        os.access(paths[number % names], os.F_OK)
-        if reads:
-            fd = os.open(shown, os.O_RDONLY)
-            os.read(fd, 4096)
-            os.close(fd)
+    for number in range(times):
+        work(home, f"hidden-{number % names}")
     seconds = time.process_time() + time.clock_gettime(server) - begin
     os.kill(child, signal.SIGTERM)
     os.waitpid(child, 0)
-    return seconds / lookups * 1e6
+    return seconds / times * 1e6
 
 
 def main() -> None:
     """Take turns, and print both."""
-    lookups = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
+    times = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     with tempfile.TemporaryDirectory() as directory:
         base = Path(directory)
         for name in ("home", "store", "mnt"):
@@ -107,15 +128,17 @@ def main() -> None:
             (base / f"home/hidden-{number}").touch()
         (base / "home/.bashrc").write_text("x" * 4096)
         for names in (_FEW, _MANY):
-            for reads, what in ((False, "a refused lookup"), (True, "one, and a file read")):
-                _compare(base, lookups, names, reads, f"{what}, of {names} names")
+            for what, work in _WORK.items():
+                _compare(base, times, names, work, f"{what}, of {names} names")
 
 
-def _compare(base: Path, lookups: int, names: int, reads: bool, what: str) -> None:
+def _compare(
+    base: Path, times: int, names: int, work: Callable[[Path, str], None], what: str
+) -> None:
     rounds: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(_ROUNDS):
         for record, taken in rounds.items():
-            taken.append(measure(base, lookups, names, record=record, reads=reads))
+            taken.append(measure(base, times, names, work, record=record))
     without, recorded = (statistics.median(taken) for taken in rounds.values())
     more = 100 * (recorded / without - 1)
     print(f"{what}: {without:.1f} us without the audit, {recorded:.1f} us with it, {more:+.1f} %")
