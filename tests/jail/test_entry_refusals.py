@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.home import TREE
 from tests.support.jail import VENVJAIL, JailedVenv
+from tests.support.requirements import require
 
 #: Asks a supervisor for the jail from a PID namespace below it, as programs of other jails could.
 BELOW = """
@@ -156,8 +157,9 @@ def test_a_supervisor_that_hangs_up_always(jail: JailedVenv) -> None:
     )
 
 
-def test_run_wants_a_command(jail: JailedVenv) -> None:
-    done = jail.home.run([*VENVJAIL, "run", jail.env])
+@pytest.mark.parametrize("words", [(), ("--",)])
+def test_run_wants_a_command(jail: JailedVenv, words: tuple[str, ...]) -> None:
+    done = jail.home.run([*VENVJAIL, "run", jail.env, *words])
     assert done.returncode == 2
     assert done.stderr.startswith("venvjail: missing argument 'CMD...'")
 
@@ -165,6 +167,5 @@ def test_run_wants_a_command(jail: JailedVenv) -> None:
 def test_the_installed_command(jail: JailedVenv) -> None:
     """The console script, which ``venvjail`` is after an installation."""
     program = Path(sys.executable).parent / "venvjail"
-    if not os.path.exists(program):  # the tree is not installed here
-        return
+    require(program.exists(), "the tree is not installed for the tests' interpreter")
     assert jail.home.check([program, "--version"]).startswith("venvjail ")

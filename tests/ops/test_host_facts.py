@@ -1,4 +1,4 @@
-"""What is gathered of the host before a jail starts, and what is refused: wrong homes, odd links."""
+"""What is gathered of the host before a jail starts, and what is refused: wrong homes, links."""
 
 import os
 import pwd
@@ -118,9 +118,9 @@ def test_what_is_no_runtime_directory(value: str, monkeypatch: pytest.MonkeyPatc
 def test_what_contains_the_home_is_not_writable(top: Path) -> None:
     home = str(top / "home")
     os.mkdir(home)
-    with pytest.raises(ConfigError, match="contains your home$"):
+    with pytest.raises(ConfigError, match=r"contains your home$"):
         host.project(config(top, f'[project]\npath = "{top}"\n'), home)
-    with pytest.raises(ConfigError, match="contains your home and cannot be writable$"):
+    with pytest.raises(ConfigError, match=r"contains your home and cannot be writable$"):
         host.writable_trees(config(top, f'[filesystem]\nwritable = ["{top}"]\n'), home)
 
 
