@@ -2,8 +2,8 @@
 
 Usage: coverage_report.py RECORDS TREE MINIMUM      (percent of the branches of each package)
 
-What is missing of a file is written ``FROM->TO``, by lines; to a negative one, out of the function or
-module that begins there.
+What is missing of a file is written ``FROM->TO``, by lines; to a negative one, out of the function
+or module that begins there.
 """
 
 from __future__ import annotations
