@@ -114,8 +114,11 @@ def test_a_second_name_of_what_appeared(home: FakeHome) -> None:
 
 
 def test_a_large_project_is_searched_when_nobody_waits(home: FakeHome) -> None:
-    """The command's end is not held up; the jail ends for it, and the next one says what it was."""
-    for number in range(QUICK):
+    """The command's end is not held up; the jail ends for it, and the next one says what it was.
+
+    A search goes on from the jail's start, in which the command comes and goes.
+    """
+    for number in range(3 * QUICK):
         (home.project / f"sub/{number}").mkdir(parents=True)
     planted = home.project / "sub/.git"
     with JailedVenv(home) as venv:

@@ -35,6 +35,10 @@ class Ends(NamedTuple):
 @pytest.fixture
 def ends() -> Iterator[Ends]:
     found = Ends(*os.openpty(), *os.openpty())
+    # What the command writes comes in one part then, its newlines as they are.
+    modes = termios.tcgetattr(found.command)
+    modes[OUTPUT] &= ~termios.OPOST
+    termios.tcsetattr(found.command, termios.TCSANOW, modes)
     os.set_blocking(found.caller, False)
     os.set_blocking(found.master, False)
     yield found
@@ -47,6 +51,14 @@ def ends() -> Iterator[Ends]:
 
 def terminal(ends: Ends) -> Terminal:
     return Terminal(ends.caller, [ends.caller], own_keys=False)
+
+
+def shown(ends: Ends, size: int) -> bytes:
+    """What the user sees, so many bytes of it: the kernel passes on what is written in parts."""
+    seen = b""
+    while len(seen) < size and select.select([ends.user], [], [], 20)[0]:
+        seen += os.read(ends.user, size - len(seen))
+    return seen
 
 
 def hang_up(ends: Ends) -> None:
@@ -78,7 +90,9 @@ def test_what_was_typed_before_is_taken_as_lines_only(ends: Ends) -> None:
     tty.setraw(ends.caller)
     raw = terminal(ends)
     assert raw.attach()
+    os.write(ends.user, b"raw")
     assert raw.typed_before() == b""
+    assert os.read(ends.caller, 10).endswith(b"raw")
 
 
 def test_an_end_of_file_is_taken_as_its_key(ends: Ends) -> None:
@@ -143,6 +157,7 @@ def test_no_stream_but_the_controlling_terminal() -> None:
 def test_output_to_a_terminal_that_is_stopped(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-S: what the command has printed waits, and the command is not held up for it."""
     monkeypatch.setattr(wire, "_FLUSH_MS", 20)
+    monkeypatch.setattr(wire, "LAST", 1 << 60)  # no end but that
     between = Wire(terminal(ends), ends.master)
     os.write(ends.command, b"before\n")
     termios.tcflow(ends.caller, termios.TCOOFF)
@@ -151,7 +166,7 @@ def test_output_to_a_terminal_that_is_stopped(ends: Ends, monkeypatch: pytest.Mo
     termios.tcflow(ends.caller, termios.TCOON)
     assert between.flush()
     assert between.printed == b""
-    assert os.read(ends.user, 100) == b"before\r\n"
+    assert shown(ends, 8) == b"before\r\n"
 
 
 def test_output_to_a_terminal_that_is_gone(ends: Ends) -> None:
@@ -171,7 +186,8 @@ def test_a_flush_has_an_end(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None
     between = Wire(terminal(ends), ends.master)
     os.write(ends.command, b"123456789")
     assert between.flush()
-    assert os.read(ends.user, 100) == b"123456"
+    assert shown(ends, 6) == b"123456"
+    assert not select.select([ends.user], [], [], 0)[0]
 
 
 def test_a_command_whose_terminal_is_gone(ends: Ends) -> None:
@@ -275,7 +291,7 @@ def test_the_commands_status(between: Between, ends: Ends) -> None:
     os.write(ends.command, b"last words\n")
     between.ended(256)
     assert between.relay.run() == 256
-    assert os.read(ends.user, 100) == b"last words\r\n"
+    assert shown(ends, 12) == b"last words\r\n"
 
 
 def test_a_message_that_it_does_not_know(between: Between) -> None:
