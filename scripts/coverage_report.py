@@ -57,6 +57,7 @@ def main(path: str, tree: str, minimum: float) -> int:
         branch=True,
         config_file=False,
         include=[f"{tree}/{package}/*" for package in _PACKAGES],
+        omit=[f"{tree}/{package}/__init__.py" for package in _PACKAGES],  # where measuring begins
     )
     for pattern in _EXCLUDED:
         measured.exclude(pattern)
