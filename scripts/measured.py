@@ -3,9 +3,9 @@
 `scripts/coverage` puts this beside a copy of the tree whose packages import it first, so that it
 runs wherever they do: in the tests, in an entry under ``python -IS``, in a supervisor, builder and
 init.  Those close what they do not know, cannot write where they are confined to, see other mounts,
-and end by ``_exit`` or exec.  So the record is kept in memory and appended to a descriptor that is
-open before all that, just before each of these ends.  What ends by SIGKILL is not told, but for
-init, which tells when it is ready.
+and end by ``_exit``, exec or a signal of their own.  So the record is kept in memory and appended
+to a descriptor that is open before all that, just before each of these ends.  What another ends by
+SIGKILL is not told, but for init, which tells when it is ready and when it sends.
 """
 
 from __future__ import annotations
@@ -87,6 +87,31 @@ class Teller:
 
         return told
 
+    def first_where(
+        self, holds: Callable[..., bool], call: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        """The call, told before and after where ``holds`` says so of its arguments."""
+
+        def told(*args: Any, **kwargs: Any) -> Any:
+            if not holds(*args):
+                return call(*args, **kwargs)
+            self.tell()
+            result = call(*args, **kwargs)
+            self.tell()
+            return result
+
+        return told
+
+    def closing(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """closerange(), which closes our file too: told before, and opened again after it."""
+
+        def told(*args: Any) -> None:
+            self.tell()
+            call(*args)
+            self.open()
+
+        return told
+
 
 def posix_duplicate(fd: int) -> int:
     """A duplicate with a high number, where the limit allows one, closed at exec."""
@@ -104,7 +129,19 @@ def measure() -> None:
     atexit.register(teller.tell)
     posix._exit = os._exit = teller.first(os._exit)
     posix.execve = os.execve = teller.first(os.execve)
+    posix.kill = os.kill = teller.first_where(_is_own, os.kill)
+    # The entry does it where it begins, in the caller's mounts yet; the supervisor where it ends,
+    # confined to what it writes.
+    posix.closerange = os.closerange = teller.closing(os.closerange)
     socket.send_fds = teller.first(socket.send_fds)
+    socket.socket.send = teller.first_where(  # type: ignore[method-assign]
+        lambda *_: os.getpid() == 1, socket.socket.send
+    )
+
+
+def _is_own(pid: int, number: int) -> bool:
+    """Whether a signal is to end this very process."""
+    return pid == os.getpid() and number != 0
 
 
 if os.path.exists(RECORDS):

@@ -119,13 +119,15 @@ def drop_capabilities() -> None:
     that the kernel does not know is EINVAL and ends the loop.
     """
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    for capability in range(64):
+    capability = 0
+    while True:
         try:
             prctl(PR_CAPBSET_DROP, capability)
         except OSError:
             if capability == 0:
                 raise
             break
+        capability += 1
     clear_capability_sets()
 
 
@@ -156,11 +158,9 @@ def openat2(dir_fd: int, path: str, flags: int, resolve: int) -> int:
     return syscall(_NR_OPENAT2, dir_fd, encode(path), how, Long(len(how)))
 
 
-def clone_tree(fd: int, recursive: bool) -> int:
-    """A detached copy of the mount (tree) at ``fd``, a bind mount to be attached; open_tree(2)."""
-    flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH
-    if recursive:
-        flags |= AT_RECURSIVE
+def clone_tree(fd: int) -> int:
+    """A detached copy of the mount tree at ``fd``, a bind mount to be attached; open_tree(2)."""
+    flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE
     return syscall(_NR_OPEN_TREE, fd, b"", flags)
 
 

@@ -58,7 +58,7 @@ class Wire:
         """
         try:
             self.modes = termios.tcgetattr(self.master or -1)
-        except termios.error:
+        except (termios.error, ValueError):  # gone, closed
             return
         before = self.terminal.adds_returns()
         raw = not before and (more or bool(self.printed))
@@ -71,7 +71,7 @@ class Wire:
         self.modes = self.terminal.renew_modes()
         try:
             termios.tcsetattr(self.master or -1, termios.TCSANOW, self.modes)
-        except termios.error:
+        except (termios.error, ValueError):
             return False
         return True
 

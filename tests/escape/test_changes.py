@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.support.home import FakeHome
 from tests.support.jail import JailedVenv
 from tests.support.mounts import poll
+from venvjail.serving.changes import QUICK
 
 
 def ended(venv: JailedVenv) -> None:
@@ -110,3 +111,18 @@ def test_a_second_name_of_what_appeared(home: FakeHome) -> None:
         refused = venv.run([*write, home.project / "sub/y"])
         assert "Read-only file system" in refused.stderr
         assert (home.project / "sub/.claude/x").read_text() == "fine\n"
+
+
+def test_a_large_project_is_searched_when_nobody_waits(home: FakeHome) -> None:
+    """The command's end is not held up; the jail ends for it, and the next one says what it was.
+
+    A search goes on from the jail's start, in which the command comes and goes.
+    """
+    for number in range(3 * QUICK):
+        (home.project / f"sub/{number}").mkdir(parents=True)
+    planted = home.project / "sub/.git"
+    with JailedVenv(home) as venv:
+        done = venv.run(["mkdir", planted])
+        assert (done.returncode, done.stderr) == (0, "")
+        ended(venv)
+        assert f"appeared while the jail ran: {planted};" in venv.run(["true"]).stderr

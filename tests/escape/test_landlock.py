@@ -141,11 +141,14 @@ class TestGuardedStdin:
         assert done.stderr.startswith(b"venvjail: descriptor 0 is of a venv's state")
         assert config.read_text(encoding="utf-8") == before
 
-    def test_the_hosts_own_bin(self, jail: JailedVenv) -> None:
+    @pytest.mark.parametrize("name", ["python", "tool"])
+    def test_the_hosts_own_bin(self, jail: JailedVenv, name: str) -> None:
         """In the jail another directory is at its path; Landlock knows it as a part of the venv."""
-        entry = jail.bin / "python"
+        # A symlink in the jail, and a file of its own there.
+        jail.check(["cp", "/bin/true", jail.bin / "tool"])
+        entry = jail.bin / name
         before = entry.read_bytes()
-        argv = [entry, "-c", CHANGE]
+        argv = [jail.bin / "python", "-c", CHANGE]
         with entry.open("rb") as stdin:
             done = subprocess.run(argv, env=jail.home.env, stdin=stdin, capture_output=True)
         assert done.returncode == 125

@@ -154,3 +154,15 @@ def test_directory_without_permission(tmp_path: Path) -> None:
             check_location(str(closed / "venv"), "/home/alice")
     finally:
         os.chmod(closed, 0o700)
+
+
+def test_a_venv_without_commands(tmp_path: Path) -> None:
+    """Its ``bin`` is made anew; a file of somebody else's in there is not overlooked."""
+    (tmp_path / ".venvjail").mkdir()
+    (tmp_path / "pyvenv.cfg").touch()
+    contents(tmp_path, upgrade=True)
+    (tmp_path / "bin").mkdir()
+    contents(tmp_path, upgrade=True)
+    (tmp_path / "bin/tool").touch()
+    with pytest.raises(UserError, match="not made by venvjail, and would run unjailed"):
+        contents(tmp_path, upgrade=True)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.support.kernels import without_call, without_xfrm
 from venvjail import syscalls
 
 _TREE = Path(__file__).parents[2]
@@ -24,6 +25,9 @@ OWN_RUN = "own-run"
 TUN_SHUT = "tun-shut"
 NO_USER_NAMESPACES = "no-user-namespaces"
 NO_INOTIFY = "no-inotify"
+NO_LANDLOCK = "no-landlock"
+NO_MOUNT_SETATTR = "no-mount-setattr"
+NO_XFRM = "no-xfrm"
 AS_ROOT = "as-root"
 
 
@@ -113,5 +117,8 @@ _CHANGES = {
     HIDE_PASTA: lambda: _cover("/usr/bin/pasta"),
     NO_USER_NAMESPACES: _no_user_namespaces,
     NO_INOTIFY: _no_inotify,
+    NO_LANDLOCK: lambda: without_call(syscalls._NR_LANDLOCK_CREATE_RULESET),
+    NO_MOUNT_SETATTR: lambda: without_call(syscalls._NR_MOUNT_SETATTR),
+    NO_XFRM: without_xfrm,
     AS_ROOT: _nothing,
 }

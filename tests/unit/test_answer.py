@@ -72,3 +72,18 @@ def test_what_is_no_answer(pair: tuple[socket.socket, socket.socket], message: b
     pair[0].send(message)
     with pytest.raises(protocol.ProtocolError):
         answer.receive(pair[1])
+
+
+def test_what_a_later_version_may_add(pair: tuple[socket.socket, socket.socket]) -> None:
+    """It is passed over: what confines the command is asked for by its kind."""
+    got = answer.Answer(pair[0], [*fields(*KINDS), b"Znew"], [0] * len(KINDS))
+    assert [kind for _, kind in got.namespaces] == list(KINDS)
+
+
+def test_only_descriptors_are_taken_for_such(pair: tuple[socket.socket, socket.socket]) -> None:
+    """The kernel may add who sent it (SCM_CREDENTIALS) to what the peer sends."""
+    supervisor, entry = pair
+    entry.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    supervisor.send(protocol.pack(protocol.OK, fields(*KINDS)))
+    with pytest.raises(protocol.ProtocolError):
+        answer.receive(entry)

@@ -152,3 +152,17 @@ def test_a_broken_file_is_not_touched(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError):
         added(file, "docs")
     assert file.read_text() == text
+
+
+@pytest.mark.parametrize("text", ["", '[project]\npath = "/srv"  # mine\n'])
+def test_a_value_is_put_and_taken_out(file: Path, text: str) -> None:
+    file.write_text(text)
+    put = edit(file)
+    put.put("project", "path", "/home/alice/proj")
+    put.save()
+    assert toml.loads(file.read_text())["project"] == {"path": "/home/alice/proj"}
+    for _ in range(2):  # the second time there is none
+        out = edit(file)
+        out.put("project", "path", None)
+        out.save()
+        assert toml.loads(file.read_text()).get("project", {}) == {}

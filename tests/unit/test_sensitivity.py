@@ -168,3 +168,20 @@ def test_a_storm_of_looks_asks_for_the_ancestors_once() -> None:
     look(to, ".aws")
     assert asked == [CHILD, CHILD]
     assert "~/.ssh (SSH keys) and ~/.aws" in to.told(ENTRY)[0]
+
+
+def test_many_processes_are_not_remembered_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is forgotten of a process is found out again."""
+    monkeypatch.setattr("venvjail.audit.alarms._REMEMBERED", 3)
+    asked = []
+
+    def lineage(pid: int) -> list[int]:
+        asked.append(pid)
+        return [pid, ENTRY]
+
+    to = Alarms("/v/env", lineage, lambda: 0.0)
+    to.joined(ENTRY)
+    for pid in (1, 2, 1, 3, 4, 1):
+        look(to, ".ssh/id_rsa", pid=pid)
+    assert asked == [1, 2, 3, 4, 1]
+    assert len(to._owners) <= 3

@@ -266,3 +266,9 @@ def test_lines_of_any_document(document: Writer) -> None:
     assert lines.first == document.lines
     assert set(lines.first) == paths_in(toml.loads(document.text))
     assert lines.repeats == []
+
+
+@pytest.mark.parametrize("source", ['a = """x', "a = '''x", 'a = """x\\', 'a = """x""', 'a = "x'])
+def test_a_string_without_an_end(source: str) -> None:
+    """tomllib tells of it; the locator knows the lines until there, and ends."""
+    assert Lines(f"[home]\n{source}").first == {("home",): 1, ("home", "a"): 2}

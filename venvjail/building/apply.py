@@ -304,7 +304,7 @@ def _opened(path: str) -> Iterator[int]:
 def _cloned(fd: int) -> Iterator[int]:
     # Recursive always: a copy that left locked submounts out would show what lies beneath them,
     # so the kernel refuses it (EINVAL) in a less privileged namespace; mount_namespaces(7).
-    tree = syscalls.clone_tree(fd, recursive=True)
+    tree = syscalls.clone_tree(fd)
     try:
         yield tree
     finally:

@@ -85,7 +85,7 @@ def trees() -> str:
     """A read-only copy of the whole file system, as Linux 5.12 makes it."""
     _enter_namespaces()
     root = syscalls.openat2(syscalls.AT_FDCWD, "/", os.O_PATH, syscalls.RESOLVE_NO_SYMLINKS)
-    tree = syscalls.clone_tree(root, recursive=True)
+    tree = syscalls.clone_tree(root)
     syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY, recursive=True)
     return "made the file system read-only"
 

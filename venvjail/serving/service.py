@@ -296,8 +296,10 @@ async def _cancel_when_init_ends(jail: Jail, scope: trio.CancelScope) -> None:
 
 async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.CancelScope) -> None:
     while True:
+        # Before the search: what came and went during it sets the event, and is searched for anew.
+        changed = jail.changed
         if jail.leases:
-            await jail.changed.wait()
+            await changed.wait()
             continue
         if not jail.changes.is_quick:
             jail.unsaid += await trio.to_thread.run_sync(jail.changes.appeared)
@@ -307,7 +309,7 @@ async def _cancel_when_idle(jail: Jail, listener: socket.socket, scope: trio.Can
         if not jail.was_joined:
             linger = max(linger, _FIRST_SECONDS)
         with trio.move_on_after(linger):
-            await jail.changed.wait()
+            await changed.wait()
             continue
         if not jail.leases and await jail.count_processes() == 0 and _may_end(jail, listener):
             scope.cancel()
