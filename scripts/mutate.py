@@ -84,6 +84,11 @@ class Mutant(NamedTuple):
 def mutants(module: str) -> Iterator[Mutant]:
     """Every fault of ``module``."""
     text = (TREE / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8")
+    return mutants_of(module, text)
+
+
+def mutants_of(module: str, text: str) -> Iterator[Mutant]:
+    """Every fault of a ``module`` whose source is ``text``."""
     tree = ast.parse(text)
     lines = text.splitlines()
     alike: Counter[str] = Counter()
