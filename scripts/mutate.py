@@ -33,7 +33,9 @@ EQUIVALENT = TREE / "scripts/mutants_equivalent.txt"
 #: endless loop, and found. By the clock, a busy machine would find faults that no test does.
 PATIENCE = 10
 
-_LINKS = [f"tests/ops/test_{name}.py" for name in ("links", "rare_answers", "escapes")]
+_LINKS = [
+    f"tests/ops/test_{name}.py" for name in ("links", "link_walks", "rare_answers", "escapes")
+]
 
 #: The modules that decide what is seen, and the tests that have to find any fault in them.
 SUITES = {
