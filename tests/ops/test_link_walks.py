@@ -8,9 +8,11 @@ import stat
 import pytest
 
 from fusefs import layers
+from fusefs.links import Shape
 from fusefs.rules import Kind, Rule
 from tests.support.clients import Client
 from tests.support.layouts import RULES, SECRET, Layout
+from tests.support.requirements import require
 
 
 def is_link(client: Client, path: str) -> bool:
@@ -123,4 +125,71 @@ def test_no_descriptor_is_kept_on_any_way(layout: Layout) -> None:
     for _ in range(20):
         client.lookup(client.inode("home"), b"link")
     assert len(os.listdir("/proc/self/fd")) == before
+    client.operations.close()
+
+
+def shape(client: Client, name: str) -> Shape:
+    """What a link in the home is shown as, before any union with the store."""
+    home = client.operations._view.home
+    return home.backing.resolve(home.root, os.fsencode(name)).shape
+
+
+def test_the_shape_of_each_kind_of_link(layout: Layout) -> None:
+    """The directory above what is allowed may be made by the jail where a link leads nowhere."""
+    closed = layout.base / "closed"
+    closed.mkdir()
+    os.link(layout.host / ".dirjailconfig", layout.host / "docs/second")
+    shapes = {
+        ".bashrc": Shape.LINK,
+        "dotfiles/more/../../.bashrc": Shape.LINK,
+        "docs/diary": Shape.TARGET,
+        "docs/missing": Shape.DANGLING,
+        "docs/diary/.": Shape.DANGLING,
+        str(closed / "x"): Shape.DANGLING,
+        ".dirjailconfig": Shape.REFUSED,
+        "docs/second": Shape.REFUSED,
+        ".config/git/credentials": Shape.REFUSED,
+    }
+    for number, target in enumerate(shapes):
+        (layout.host / f"link{number}").symlink_to(target)
+    client = Client(layout)
+    closed.chmod(0)
+    try:
+        found = {target: shape(client, f"link{n}") for n, target in enumerate(shapes)}
+        assert found == shapes
+    finally:
+        closed.chmod(0o700)
+        client.operations.close()
+
+
+def test_a_rule_for_what_is_never_shown_refuses_by_itself(layout: Layout) -> None:
+    (layout.host / "link").symlink_to("docs/diary")
+    client = Client(layout, [Rule(b"docs/diary", Kind.NEVER)], never=())
+    assert shape(client, "link") is Shape.REFUSED
+    client.operations.close()
+    control = Client(layout, [], never=())
+    assert shape(control, "link") is Shape.TARGET
+    control.operations.close()
+
+
+def test_links_of_a_directory_that_is_shown_elsewhere(layout: Layout) -> None:
+    """A relative text counts from where the directory is, an absolute one stays as it is."""
+    absolute = f"{layout.host}/./.bashrc"
+    (layout.host / ".config/conf").symlink_to("../dotfiles")
+    (layout.host / "dotfiles/relative").symlink_to("../.bashrc")
+    (layout.host / "dotfiles/absolute").symlink_to(absolute)
+    client = Client(layout, [*RULES, Rule(b".config/conf", Kind.ALLOW)])
+    assert client.readlink("home/.config/conf/relative") == str(layout.host / ".bashrc")
+    assert client.readlink("home/.config/conf/absolute") == absolute
+    client.operations.close()
+
+
+def test_links_of_the_system_are_followed(layout: Layout) -> None:
+    """As ``/bin`` is one on most machines; the user's own outside the home are not."""
+    require(os.path.islink("/bin") and os.path.isdir("/bin"), "/bin is no symlink here")
+    above = "/.." * len(os.path.realpath("/bin").strip("/").split("/"))
+    (layout.host / "link").symlink_to(f"/bin{above}{layout.host}/docs/diary")
+    assert (layout.host / "link").read_text() == SECRET
+    client = Client(layout, [Rule(b"link", Kind.ALLOW)])
+    assert client.read("home/link") == SECRET
     client.operations.close()
