@@ -234,6 +234,8 @@ def runs(
             mutant = waiting.pop()
             running[_start(mutant, module, seconds)] = mutant
         child, status, usage = os.wait3(0)
+        if child not in running:
+            continue  # of the shell that became this process by exec
         used = usage.ru_utime + usage.ru_stime
         yield Run(running.pop(child), os.waitstatus_to_exitcode(status), used)
 

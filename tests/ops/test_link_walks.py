@@ -19,6 +19,12 @@ def is_link(client: Client, path: str) -> bool:
     return stat.S_ISLNK(client.stat(path).st_mode)
 
 
+def shape(client: Client, name: str) -> Shape:
+    """What a link in the home is shown as, before any union with the store."""
+    home = client.operations._view.home
+    return home.backing.resolve(home.root, os.fsencode(name)).shape
+
+
 @pytest.mark.parametrize("end", ["", "/", "/.", "/..", "/../more/deep", "/x"])
 def test_a_file_is_no_directory_on_the_way(layout: Layout, end: str) -> None:
     """As for the kernel, for which ``FILE/`` and ``FILE/..`` are not there."""
@@ -65,6 +71,7 @@ def test_a_never_visible_name_is_refused_whatever_is_there_now(layout: Layout) -
     assert not client.exists("home/link")
     state.rename(layout.host / "dotfiles/old")
     state.write_text(SECRET)
+    assert shape(client, "link") is Shape.REFUSED
     assert not client.exists("home/link")
     assert control.read("home/link") == SECRET
     client.operations.close()
@@ -126,12 +133,6 @@ def test_no_descriptor_is_kept_on_any_way(layout: Layout) -> None:
         client.lookup(client.inode("home"), b"link")
     assert len(os.listdir("/proc/self/fd")) == before
     client.operations.close()
-
-
-def shape(client: Client, name: str) -> Shape:
-    """What a link in the home is shown as, before any union with the store."""
-    home = client.operations._view.home
-    return home.backing.resolve(home.root, os.fsencode(name)).shape
 
 
 def test_the_shape_of_each_kind_of_link(layout: Layout) -> None:
