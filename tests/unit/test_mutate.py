@@ -59,3 +59,14 @@ def test_each_fault_is_a_program_and_another_one() -> None:
     for source in sources:
         compile(source, "m", "exec")
     assert len({*sources, ast.unparse(ast.parse(text))}) == len(sources) + 1
+
+
+def test_the_page_has_the_figures_of_each_module() -> None:
+    """All faults are found but those that have a reason."""
+    page = (TREE / "docs/reliability.md").read_text(encoding="utf-8")
+    for module in mutate.SUITES:
+        alike = sum(name.startswith(f"{module}: ") for name in mutate.equivalent())
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{module}` |"))
+        faults, found, nothing = map(int, row.strip("|").split("|")[2:])
+        assert nothing == alike
+        assert found == faults - alike
