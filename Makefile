@@ -17,7 +17,7 @@ help:
 	@echo 'make setup   system packages, a venv, venvjail and its tools installed in it'
 	@echo 'make test    lint, then all tests, as an ordinary user; TESTS= PYTEST_ARGS= JOBS='
 	@echo 'make lint    ruff, mypy, shellcheck'
-	@echo 'make soak    the tests that take hours; SOAK_STEPS= VENVJAIL_MODEL_SEED='
+	@echo 'make soak    long loops, a quarter of an hour; SOAK_STEPS= VENVJAIL_MODEL_SEED='
 	@echo 'make coverage  which branches the tests take, in child processes too; fails below 95 %'
 	@echo 'make mutate  faults put into the policy, each of which a test must find'
 	@echo 'make suites  what others wrote, run plain and in the jail: the difference; SUITES="git test_os"'

@@ -161,7 +161,7 @@ class _Walk:
             self._astray = True
         self._enter(layers.pin(dir_fd, name), path)
         if layers.identity(self._here) != inode or (
-            any(self._pending) and inode.type != stat.S_IFDIR
+            self._pending and inode.type != stat.S_IFDIR  # a last slash, too, is for directories
         ):
             return Target(Shape.DANGLING, self._text)
         return None

@@ -1,4 +1,4 @@
-"""The same for hours: `make soak`."""
+"""The same for many more steps: `make soak`."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.guarding import config, found, make
 from venvjail.config import file as configfile
-from venvjail.config.model import Config
 from venvjail.errors import JailError
 from venvjail.planning import guards
 
@@ -15,27 +15,6 @@ from venvjail.planning import guards
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
     return Path(os.path.realpath(tmp_path))
-
-
-def config(top: Path, *protect: str) -> Config:
-    user = top.parent / f"{top.name}.toml"
-    lines = [f'[project]\npath = "{top}"\n']
-    if protect:
-        lines.append(f"protect = {list(protect)!r}\n")
-    user.write_text("".join(lines), encoding="utf-8")
-    return configfile.load("/nonexistent", str(user))
-
-
-def found(top: Path, *protect: str) -> set[str]:
-    result = guards.find([str(top)], f"{top}/venv", config(top, *protect))
-    return {os.path.relpath(path, top) for path in result.read_only}
-
-
-def make(top: Path, *names: str) -> None:
-    for name in names:
-        path = top / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir() if name.endswith("/") else path.touch()
 
 
 def test_names_at_any_depth_and_paths_at_their_place(top: Path) -> None:
@@ -86,7 +65,7 @@ def test_a_path_through_a_link_is_guarded_where_it_leads(top: Path) -> None:
     make(top, "real/key")
     (top / "deploy").symlink_to("real")
     (top / "out").symlink_to("/etc")
-    assert found(top, "deploy/key", "out/passwd") == {"real/key"}
+    assert found(top, "deploy/key", "out/passwd", "deploy/missing") == {"real/key"}
 
 
 @pytest.mark.parametrize(
@@ -140,6 +119,7 @@ def test_directories_that_cannot_be_looked_into(top: Path) -> None:
     try:
         result = guards.find([str(top)], f"{top}/venv", config(top))
         assert result.closed == {f"{top}/{name}" for name in "abc"}
+        assert result.closed < result.all()
         assert result.read_only == {f"{top}/d/.git"}
         top.chmod(0o333)
         with pytest.raises(JailError, match="cannot be searched"):
@@ -150,8 +130,8 @@ def test_directories_that_cannot_be_looked_into(top: Path) -> None:
 
 
 def test_a_project_that_is_a_venv_itself(top: Path) -> None:
-    make(top, "pyvenv.cfg", "bin/python", "lib/", "src/x.py")
-    assert found(top) == {"pyvenv.cfg", "bin", "lib"}
+    make(top, "pyvenv.cfg", "bin/python", "lib/", "lib64/", "src/x.py")
+    assert found(top) == {"pyvenv.cfg", "bin", "lib", "lib64"}
 
 
 def test_too_large_to_be_searched(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,13 +145,16 @@ def test_too_large_to_be_searched(top: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_too_much_to_be_guarded(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guards, "_GUARD_LIMIT", 3)
-    make(top, *(f"d{number}/.envrc" for number in range(4)))
+    make(top, *(f"d{number}/.envrc" for number in range(3)))
+    assert len(found(top)) == 3
+    make(top, "d3/.envrc")
     with pytest.raises(JailError, match="more than 3 repositories"):
         found(top)
 
 
 def test_other_venvs_are_hidden_where_they_keep_their_state(top: Path) -> None:
     make(top, "one/pyvenv.cfg", "one/.venvjail/", "one/home/", "two/.venvjail/", "plain/pyvenv.cfg")
+    make(top, "plain/home/")  # of some other meaning
     result = guards.find([str(top)], f"{top}/venv", config(top))
     assert result.read_only == {f"{top}/{name}" for name in ("one", "two", "plain")}
     expected = ("one/.venvjail", "one/home", "two/.venvjail")

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.support.home import TREE
+from tests.support.ptys import at_terminal
 from venvjail.errors import EXIT_NO_JAIL
 
 BEGIN = """
@@ -27,23 +28,6 @@ def run(program: str) -> "subprocess.CompletedProcess[str]":
         text=True,
         timeout=60,
     )
-
-
-def run_at_terminal(program: str) -> str:
-    """The same of one that leads the session of a terminal; what is printed there."""
-    pid, user = os.forkpty()
-    if pid == 0:
-        environment = {**os.environ, "PYTHONPATH": str(TREE)}
-        os.execve(sys.executable, [sys.executable, "-c", BEGIN + program], environment)
-    said = b""
-    try:
-        while more := os.read(user, 4096):
-            said += more
-    except OSError:
-        pass  # its end
-    os.waitpid(pid, 0)
-    os.close(user)
-    return said.decode().replace("\r\n", "\n")
 
 
 FAILS = """
@@ -115,7 +99,7 @@ served = session.Session(link, (0, own), command.pid, start)
 
 def test_the_group_in_front_has_ended() -> None:
     """The terminal goes to the command's own group then."""
-    said = run_at_terminal(f"""{SERVED}
+    said = at_terminal(f"""{BEGIN}{SERVED}
 served._give(4_000_000)
 print(os.tcgetpgrp(0) == command.pid)
 served._give(served._own)
@@ -126,7 +110,7 @@ command.kill()
 
 
 def test_an_end_is_told_once() -> None:
-    said = run_at_terminal(f"""{SERVED}
+    said = at_terminal(f"""{BEGIN}{SERVED}
 served._look()
 relay.setblocking(False)
 try:
@@ -149,7 +133,7 @@ session._kill(os.kill, command.pid, 15)
 
 
 def test_what_was_typed_and_not_read() -> None:
-    said = run_at_terminal(f"""{SERVED}
+    said = at_terminal(f"""{BEGIN}{SERVED}
 modes = termios.tcgetattr(0)
 modes[3] &= ~(termios.ECHO | termios.ICANON)
 termios.tcsetattr(0, termios.TCSANOW, modes)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.ptys import Ends, hang_up, shown, terminal, terminals
+from tests.support.ptys import Ends, at_terminal, hang_up, shown, terminal, terminals
 from venvjail import wire
 from venvjail.terminal import OUTPUT
 from venvjail.wire import Wire
@@ -94,18 +94,7 @@ def test_no_stream_but_the_controlling_terminal() -> None:
         "import os; from venvjail.terminal import Terminal; fd = os.open('/dev/tty', os.O_RDWR); "
         "print(Terminal(fd, [fd], own_keys=False).attach())"
     )
-    pid, user = os.forkpty()
-    if pid == 0:
-        os.execv(sys.executable, [sys.executable, "-c", program])
-    said = b""
-    try:
-        while more := os.read(user, 1000):
-            said += more
-    except OSError:
-        pass  # its end
-    os.waitpid(pid, 0)
-    os.close(user)
-    assert said == b"True\r\n"
+    assert at_terminal(program) == "True\n"
 
 
 # -- the bytes between -----------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 NAMEs are suites or trials: ``cpython``, ``test_os``.  A trial whose outcome is not the expected one
 is run again, plain and jailed, and counts as it ends then: a busy machine makes tests fail at
-random.  The status is 0 when what differs is just what ``differences.toml`` says.
+random.  The status is 0 when what differs is just what ``differences.toml`` says, and when all
+that was to be compared ran plain.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tests.suites.compare import (
     Trial,
     differences,
     load_expected,
+    not_run,
     stale,
     unexpected,
 )
@@ -65,6 +67,7 @@ def _compare(there: Arena, trial: Trial, expected: Sequence[Expected]) -> list[s
             here, wrong = _judged(there, trial, place, plain, expected)
         found += here
         problems += wrong
+    problems += [f"not even plain: {each}" for each in not_run(trial.suite, plain)]
     failed = sum(outcome.startswith(("failed", "status")) for outcome in plain.values())
     skipped = [*plain.values()].count("skipped")
     differ = Counter(difference.place for difference in found)

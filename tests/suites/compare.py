@@ -88,6 +88,15 @@ def differences(suite: str, place: str, plain: Outcomes, jailed: Outcomes) -> li
     return [each for each in found if each.plain != each.jailed]
 
 
+def not_run(suite: str, plain: Outcomes) -> list[str]:
+    """The cases that did not even run plain, so that the comparison says nothing of them."""
+    return [
+        f"{suite}/{case}: {outcome}"
+        for case, outcome in plain.items()
+        if outcome.startswith(("status", "no end", "no report"))
+    ]
+
+
 def unexpected(found: Iterable[Difference], expected: Sequence[Expected]) -> list[Difference]:
     """Those that no entry covers."""
     return [each for each in found if not any(entry.covers(each) for entry in expected)]

@@ -2,11 +2,13 @@
 
 import os
 import select
+import sys
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from tests.support.home import TREE
 from venvjail.terminal import OUTPUT, Terminal
 
 
@@ -53,3 +55,20 @@ def shown(ends: Ends, size: int) -> bytes:
 def hang_up(ends: Ends) -> None:
     """The user's side goes, as a window that is closed."""
     os.close(ends.user)
+
+
+def at_terminal(program: str) -> str:
+    """Run a Python program that leads the session of a terminal; what is printed there."""
+    pid, user = os.forkpty()
+    if pid == 0:
+        environment = {**os.environ, "PYTHONPATH": str(TREE)}
+        os.execve(sys.executable, [sys.executable, "-c", program], environment)
+    said = b""
+    try:
+        while more := os.read(user, 4096):
+            said += more
+    except OSError:
+        pass  # its end
+    os.waitpid(pid, 0)
+    os.close(user)
+    return said.decode().replace("\r\n", "\n")

@@ -1,11 +1,12 @@
 """Where Landlock lets a jailed process and the supervisor write, decided from the facts."""
 
+import stat
 from collections.abc import Iterable
 
 import pytest
 
 from venvjail.layout import VenvPaths
-from venvjail.planning.plan import Facts, within
+from venvjail.planning.plan import STANDARD_DEVICES, Facts, within
 from venvjail.walls import landlock
 from venvjail.walls.landlock import DEVICE, REMOVE_DIR, TREE, WRITE_FILE, Grant
 
@@ -47,6 +48,7 @@ JAIL = landlock.jail_grants(FACTS)
         "/tmp/x",
         "/var/tmp/x",
         "/dev/shm/x",
+        "/dev/mqueue/x",
         "/run/user/1000/x",
     ],
 )
@@ -68,8 +70,20 @@ def test_a_command_may_not_write_there(path: str) -> None:
 @pytest.mark.parametrize("path", ["/dev/null", "/dev/tty", "/dev/pts/3", "/dev/dri/card0"])
 def test_devices_are_used_not_made(path: str) -> None:
     assert may(JAIL, path, DEVICE)
+    assert may(JAIL, path, WRITE_FILE | landlock.TRUNCATE | landlock.IOCTL_DEV)
     assert not may(JAIL, path, landlock.MAKE_REG)
     assert not may(JAIL, path, landlock.REMOVE_FILE)
+
+
+def test_standard_devices_are_granted_by_themselves() -> None:
+    """As the host's file, which a redirected stream is, it is not below the jail's ``/dev``."""
+    assert {f"/dev/{name}" for name in STANDARD_DEVICES} <= {grant.path for grant in JAIL}
+
+
+def test_a_project_outside_the_home_is_writable() -> None:
+    elsewhere = landlock.jail_grants(FACTS._replace(project="/srv/proj"))
+    assert may(elsewhere, "/srv/proj/x", TREE)
+    assert not may(elsewhere, "/srv/x", WRITE_FILE)
 
 
 def test_proc_is_written_not_changed() -> None:
@@ -113,6 +127,19 @@ def test_no_abi_is_asked_for_more_than_it_has() -> None:
     assert landlock.handled(0) == 0
     reading = 1 << 0 | 1 << 2 | 1 << 3
     assert landlock.handled(99) & reading == 0, "reading and executing are left to the mounts"
+
+
+def test_a_wall_against_abstract_sockets_from_abi_6_on() -> None:
+    assert [landlock.scope(abi) for abi in (0, 5, 6, 9)] == [0, 0, 1, 1]
+
+
+def test_what_can_be_given_for_something_that_is_no_directory() -> None:
+    """linux/landlock.h: the kernel refuses a rule with any other right for it."""
+    for_files = WRITE_FILE | landlock.TRUNCATE | landlock.IOCTL_DEV | landlock.RESOLVE_UNIX
+    every = landlock.handled(99)
+    assert landlock.applicable(every, stat.S_IFDIR) == every
+    for kind in (stat.S_IFREG, stat.S_IFCHR, stat.S_IFSOCK):
+        assert landlock.applicable(every, kind) == for_files
 
 
 @pytest.mark.parametrize(("abi", "usable"), [(0, False), (1, False), (2, True), (7, True)])

@@ -11,6 +11,7 @@ from tests.suites.compare import (
     Expected,
     differences,
     load_expected,
+    not_run,
     stale,
     unexpected,
 )
@@ -29,6 +30,11 @@ def test_cases_that_end_otherwise_differ_in_either_direction() -> None:
         Difference("s/gone", "view", "ok", "missing"),
         Difference("s/new", "view", "missing", "ok"),
     ]
+
+
+def test_what_does_not_run_plain_either_compares_nothing() -> None:
+    plain = {"a": "ok", "b": "failed", "c": "skipped", "d": "status-1", "e": "no end", "f": "EIO"}
+    assert not_run("s", plain) == ["s/d: status-1", "s/e: no end"]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +102,12 @@ def test_a_report_of_regrtest_is_read_with_the_subtests_that_it_leaves_out() -> 
 )
 def test_how_a_stressor_ended(status: int, output: str, outcome: str) -> None:
     assert stress.outcome(status, output) == outcome
+
+
+def test_a_stressor_that_is_too_dangerous_is_skipped() -> None:
+    said = "stress-ng: info: disabled 'x' as it may hang or reboot the machine (enable it with"
+    assert stress.outcome(1, said) == "skipped"
+    assert stress.outcome(2, said) == "failed"
 
 
 def test_every_program_of_our_own_is_there() -> None:

@@ -158,6 +158,16 @@ def handled(version: int) -> int:
     return access
 
 
+def scope(version: int) -> int:
+    """What of other domains a ruleset of ABI ``version`` can keep out of reach."""
+    return _SCOPE_ABSTRACT_UNIX_SOCKET if version >= _SCOPE_ABI else 0
+
+
+def applicable(access: int, mode: int) -> int:
+    """Those of the rights ``access`` that can be given for a file of ``mode``; st_mode."""
+    return access if stat.S_ISDIR(mode) else access & _FOR_FILES
+
+
 def create(
     grants: Iterable[Grant], extra: Iterable[tuple[int, int]] = (), *, scoped: bool = False
 ) -> int:
@@ -168,8 +178,7 @@ def create(
     """
     version = abi()
     known = handled(version)
-    scope = _SCOPE_ABSTRACT_UNIX_SOCKET if scoped and version >= _SCOPE_ABI else 0
-    ruleset = syscalls.landlock_create_ruleset(known, scope)
+    ruleset = syscalls.landlock_create_ruleset(known, scope(version) if scoped else 0)
     try:
         for grant in grants:
             fd = syscalls.openat2(
@@ -188,8 +197,7 @@ def create(
 
 
 def _allow(ruleset: int, fd: int, access: int) -> None:
-    if not stat.S_ISDIR(os.fstat(fd).st_mode):
-        access &= _FOR_FILES
+    access = applicable(access, os.fstat(fd).st_mode)
     if access:  # the rest may be rights of newer kernels; a rule without any is refused (ENOMSG)
         syscalls.landlock_allow_beneath(ruleset, fd, access)
 
@@ -211,14 +219,14 @@ def confine(grants: Iterable[Grant]) -> None:
         os.close(ruleset)
 
 
-def open_terminals() -> list[int]:
+def open_terminals(devices: str = "/dev") -> list[int]:
     """The host's terminals that the user may be at, opened in init before the pivot.
 
     In the jail they are reached through the caller's standard streams only: ``/dev/stderr`` opens
     the terminal anew, and that has to work.
     """
-    paths = ["/dev/pts"] if os.path.isdir("/dev/pts") else []
+    paths = [f"{devices}/pts"] if os.path.isdir(f"{devices}/pts") else []
     # Consoles and serial lines belong to who is logged in there.
-    for pattern in ("/dev/tty[0-9S]*", "/dev/hvc*"):
+    for pattern in (f"{devices}/tty[0-9S]*", f"{devices}/hvc*"):
         paths += [path for path in glob.glob(pattern) if os.stat(path).st_uid == os.getuid()]
     return [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in paths]

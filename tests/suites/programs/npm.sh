@@ -2,6 +2,9 @@
 
 export npm_config_fund=false npm_config_audit=false npm_config_update_notifier=false
 export npm_config_loglevel=error
+# By default this is below --prefix, where no file says which registry and certificates there are.
+npm_config_globalconfig=$(npm config get globalconfig)
+export npm_config_globalconfig
 
 step init npm init --yes
 step install npm install 'eslint@8.57.1' 'typescript@5.6.3'
