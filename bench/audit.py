@@ -3,9 +3,9 @@
 Mounts the view of a throw-away home through fusermount3, once with the recorder and once with an
 observer that does nothing, in turns, and times what makes events: lookups of hidden names, in a
 storm of nothing else and with one file that is shown read for each of them, and files created.  Of
-as many different names as a program asks for, and of many more.  Prints
-microseconds of processor time for each, the program's and the server's together, which a busy
-machine does not disturb as it does the time on the clock.  Runs as an ordinary user.
+as many different names as a program asks for, and of many more.  Prints microseconds of processor
+time for each, the program's and the server's together, which a busy machine does not disturb as it
+does the time on the clock.  Runs as an ordinary user.
 """
 
 import os

@@ -119,15 +119,13 @@ def drop_capabilities() -> None:
     that the kernel does not know is EINVAL and ends the loop.
     """
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    capability = 0
-    while True:
+    for capability in range(64):
         try:
             prctl(PR_CAPBSET_DROP, capability)
         except OSError:
             if capability == 0:
                 raise
             break
-        capability += 1
     clear_capability_sets()
 
 

@@ -204,10 +204,11 @@ def test_user_namespaces_where_allowed(nesting: JailedVenv, jail: JailedVenv) ->
     assert jail.run(["unshare", "-Ur", "id", "-u"]).returncode == 1
 
 
-@pytest.mark.parametrize(
-    "browser", [name for name in ("chromium-headless-shell", "chromium") if shutil.which(name)]
-)
+# Not require(): a browser is much to install for one test, and whoever has one runs it.
+@pytest.mark.parametrize("browser", ["chromium-headless-shell", "chromium"])
 def test_browser_with_its_own_sandbox(nesting: JailedVenv, browser: str) -> None:
+    if not shutil.which(browser):
+        pytest.skip(f"{browser} is not installed")
     assert "<body>42</body>" in nesting.check([browser, "--headless", "--dump-dom", PAGE])
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.guarding import config, found, make
+from tests.support.records import record_of
 from venvjail import record
 from venvjail.layout import VenvPaths
 from venvjail.planning import guards
-from venvjail.record import Record
 
 
 @pytest.fixture
@@ -98,9 +98,7 @@ def test_the_code_that_is_run_for_another_venv(top: Path, version: int) -> None:
     make(top, "other/pyvenv.cfg", "other/.venvjail/", "tools/src/", "elsewhere/")
     (top / "other").chmod(0o755)
     (top / "other/.venvjail").chmod(0o700)
-    python = "/usr/bin/python3"
-    roots = (f"{top}/tools/src",)
-    record.save(Record(env, "", python, python, "/usr", python, roots, (), "other"))
+    record.save(record_of(env, roots=(f"{top}/tools/src",)))
     file = Path(VenvPaths(env).record)
     file.write_text(
         file.read_text().replace(f'"version": {record.VERSION}', f'"version": {version}')

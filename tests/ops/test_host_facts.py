@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.home import FakeHome
 from tests.support.namespaces import AS_ROOT, in_namespaces
+from tests.support.records import record_of
 from tests.support.requirements import require
 from venvjail.config import file as configfile
 from venvjail.config.model import Config
@@ -19,7 +20,6 @@ from venvjail.errors import ConfigError, JailError
 from venvjail.layout import VenvPaths
 from venvjail.planning import host
 from venvjail.planning.guards import Guards
-from venvjail.record import Record
 
 
 @pytest.fixture
@@ -73,17 +73,7 @@ def test_another_home_is_that_of_the_account(top: Path) -> None:
 
 
 def test_an_interpreter_whose_prefix_is_the_home(top: Path, paths: VenvPaths) -> None:
-    made = Record(
-        venv=paths.env,
-        base_python="/usr/bin/python3",
-        base_prefix=str(top),
-        python="/usr/bin/python3",
-        roots=(),
-        entry_roots=(),
-        prompt="venv",
-        made_by="",
-        base_link="/usr/bin/python3",
-    )
+    made = record_of(paths.env, prefix=str(top))
     with pytest.raises(JailError, match="is your home itself"):
         host.gather(
             *(paths, config(top, ""), made, str(top)), guarded=Guards(), tmp="/tmp/x", files={}

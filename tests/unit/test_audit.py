@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -88,6 +89,21 @@ def test_what_is_only_counted_is_written(recorder: Recorder, database: str) -> N
         [row] = rows(recorder, database)
         found.append((row.count, row.first < row.last))
     assert found == [(3, True), (7, True), (7, True), (9, True)]
+
+
+def test_a_clock_that_was_set_back_between_two_batches(
+    recorder: Recorder, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last time is when it happened last, as in what was noted for the first time."""
+    now = time.time()
+    monkeypatch.setattr("venvjail.audit.recorder.time.time", lambda: now)
+    for path in ("home/docs", "home/docs"):
+        recorder.observe(event(path))
+    [before] = rows(recorder, database)
+    monkeypatch.setattr("venvjail.audit.recorder.time.time", lambda: now - 3600)
+    recorder.observe(event("home/docs"))
+    [row] = rows(recorder, database)
+    assert (before.last, row.last) == (now, now - 3600)
 
 
 def test_what_the_host_has_removed_is_refused_no_more(recorder: Recorder, database: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fusefs.rules import Kind
+from tests.support.records import record_of
 from venvjail.config.file import load
 from venvjail.config.model import Config
 from venvjail.layout import VenvPaths
@@ -24,17 +25,7 @@ FACTS = Facts(
     writable=("/home/alice/data", "/mnt/scratch"),
     other_states=("/home/alice/proj/other/.venvjail",),
 )
-RECORD = Record(
-    venv="/home/alice/proj/venv",
-    base_python="/usr/bin/python3",
-    base_prefix="/usr",
-    python="/usr/bin/python3",
-    roots=(),
-    entry_roots=(),
-    prompt="venv",
-    made_by="",
-    base_link="/usr/bin/python3",
-)
+RECORD = record_of("/home/alice/proj/venv")
 CONFIG = """\
 [home]
 allow = [".gitconfig", {path = ".pyenv", mode = "ro"}, "caf\\u0000\\u00e9"]

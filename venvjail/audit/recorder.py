@@ -153,7 +153,8 @@ class Recorder:
         if noted.count:
             refusal = self._pending.get(noted.key)
             if refusal is None:
-                refusal = replace(noted.refusal, count=0, first=noted.first)
+                first, last = noted.first, noted.last
+                refusal = replace(noted.refusal, count=0, first=first, last=last)
                 self._pending[noted.key] = refusal
             refusal.add(noted.count, noted.last)
             noted.refusal, noted.count = refusal, 0

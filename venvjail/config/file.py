@@ -133,7 +133,8 @@ class _Reader:
                 return self._entry(self._path, raw)
             case Shape.LIST:
                 return self._list(raw)
-        return self._table(raw)
+            case Shape.TABLE:
+                return self._table(raw)
 
     def _list(self, raw: object) -> tuple[Any, ...]:
         if not isinstance(raw, list):

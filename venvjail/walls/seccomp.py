@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from venvjail.walls.seccomp_policy import AnyBit, NoneOf, Rule, Test, rules
+from venvjail.walls.seccomp_policy import AnyBit, NoneOf, OneOf, Rule, Test, rules
 from venvjail.walls.syscall_numbers import LAST_KNOWN, Machine, number
 
 # linux/audit.h: ELF machine, 64 bits, little-endian.
@@ -162,7 +162,7 @@ def _test(test: Test) -> Iterator[_Instruction]:
     elif isinstance(test, NoneOf):
         for value in test.values:
             yield _Instruction(_IF_EQUAL, value, if_true=_TO_END)
-    else:
+    elif isinstance(test, OneOf):
         *others, last = test.values
         for left, value in zip(range(len(others), 0, -1), others, strict=True):
             yield _Instruction(_IF_EQUAL, value, if_true=left)
