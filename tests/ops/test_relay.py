@@ -197,8 +197,8 @@ def test_a_command_that_waits_for_a_terminal_that_another_relay_has(
 ) -> None:
     """It stays stopped until that one lets it go."""
     program = (
-        "import sys; from venvjail.terminal import Terminal; "
-        "print(Terminal(0, [0], own_keys=False).attach(), flush=True); sys.stdout.read(0); "
+        "from venvjail.terminal import Terminal; "
+        "print(Terminal(0, [0], own_keys=False).attach(), flush=True); "
         "import time; time.sleep(60)"
     )
     other = subprocess.Popen(
