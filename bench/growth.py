@@ -18,6 +18,8 @@ _MS = 1000
 _ROUNDS = 5
 #: Inodes are used and forgotten so often: memory that grows with time and not with use shows.
 _CYCLES = 4
+#: In each directory of a project.
+_FILES = 5
 
 #: Prints seconds for one listing of a directory, with the attributes of all names, the best of a
 #: few, and for one look at a name.
@@ -58,6 +60,7 @@ def measure(place: Place, quick: bool) -> Section:
         *_inodes(place, (10_000, 50_000) if quick else (10_000, 50_000, 100_000, 200_000)),
         *_commands(place, (1, 4, 16, 32) if quick else (1, 4, 16, 50, 100)),
         *_jails(place, (1, 2, 4) if quick else (1, 2, 5, 10, 20)),
+        *_projects(place, (1, 10, 100, 900) if quick else (1, 10, 100, 900, 10_000)),
     ]
     text = "Memory is the supervisor's in RAM, shared pages included."
     if quick:
@@ -99,7 +102,7 @@ def _allow_list(place: Place, sizes: Sequence[int]) -> list[Chart]:
 
 
 def _fill(directory: Path, size: int) -> None:
-    directory.mkdir()
+    directory.mkdir(parents=True)
     for number in range(size):
         (directory / str(number)).touch()
 
@@ -189,3 +192,23 @@ def _jails(place: Place, sizes: Sequence[int]) -> list[Chart]:
         Chart("jails", "Start of the last of so many jails", x, "ms", {"cold start": start}),
         Chart("jails-memory", "Memory of all jails", x, "MiB", {"supervisors and inits": memory}),
     ]
+
+
+def _projects(place: Place, sizes: Sequence[int]) -> list[Chart]:
+    """A project of more directories, each with a few files, as the jail is started and used."""
+    command = [place.python(place.jailed), "-c", "pass"]
+    cold, warm = [], []
+    tree = place.project / "tree"
+    for size in sizes:
+        for number in range(size):
+            _fill(tree / str(number // 100) / str(number), _FILES)
+        times = []
+        for _ in range(_ROUNDS):
+            place.stop(place.jailed)
+            times.append(seconds(command))
+        cold.append((size, _MS * min(times)))
+        warm.append((size, _MS * min(seconds(command) for _ in range(4 * _ROUNDS))))
+        shutil.rmtree(tree)
+    x = "directories in the project"
+    text = {"jail to be started": cold, "jail running": warm}
+    return [Chart("project", "From a command's start to its end", x, "ms", text)]

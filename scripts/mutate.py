@@ -37,12 +37,16 @@ _LINKS = [
     f"tests/ops/test_{name}.py" for name in ("links", "link_walks", "rare_answers", "escapes")
 ]
 
+_SEARCHES = ["tests/ops/test_guards.py", "tests/ops/test_guard_search.py"]
+
 #: The modules that decide what is seen, and the tests that have to find any fault in them.
 SUITES = {
     "fusefs.rules": ["tests/unit/test_rules.py", "tests/unit/test_config_view.py"],
     "fusefs.links": [*_LINKS, "tests/model"],
     "venvjail.planning.policy": ["tests/unit/test_view_policy.py"],
-    "venvjail.planning.guards": ["tests/ops/test_guards.py", "tests/ops/test_guard_search.py"],
+    "venvjail.planning.guards": _SEARCHES,
+    "venvjail.planning.search": _SEARCHES,
+    "venvjail.serving.watched": ["tests/ops/test_watched.py"],
     "venvjail.walls.landlock": ["tests/unit/test_landlock_grants.py", "tests/ops/test_landlock.py"],
 }
 # Assertions as they are: to rewrite them pytest wants to load its plugins itself.

@@ -7,7 +7,6 @@ calls; those added since Linux 5.2 have the same number on every architecture
 The entry imports this module, so nothing heavy is imported here.
 """
 
-import posix
 import sys
 
 from venvjail.layout import encode
@@ -63,18 +62,8 @@ PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
-# inotify(7)
-_IN_ATTRIB = 0x4
-_IN_CLOSE_WRITE = 0x8
-_IN_MOVED = 0xC0
-_IN_CREATE = 0x100
-_IN_DELETE = 0x200
-_IN_Q_OVERFLOW = 0x4000
-_IN_ONLYDIR = 0x01000000
-
 # open(2); not os.O_*, since the entry does without the os module
 O_CLOEXEC = 0o2000000
-_O_NONBLOCK = 0o4000
 
 _NR_OPEN_TREE = 428
 _NR_MOVE_MOUNT = 429
@@ -238,38 +227,6 @@ def install_filter(program: bytes) -> None:
     # are little-endian, so the length and its padding are one word.
     fprog = bytearray(_words(len(program) // 8, address_of(instructions)))
     prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, address_of(fprog))
-
-
-def watch_names(directory: str) -> int:
-    """A non-blocking inotify(7) descriptor, readable when a name in ``directory`` changes."""
-    fd = call("inotify_init1", O_CLOEXEC | _O_NONBLOCK)
-    try:
-        add_watch(fd, directory)
-    except OSError:
-        posix.close(fd)
-        raise
-    return fd
-
-
-def add_watch(fd: int, directory: str) -> None:
-    """Watch the names in one more directory, and files in it that were written and closed."""
-    mask = _IN_ATTRIB | _IN_CLOSE_WRITE | _IN_MOVED | _IN_CREATE | _IN_DELETE | _IN_ONLYDIR
-    call("inotify_add_watch", fd, encode(directory), mask)
-
-
-def changed_names(events: bytes) -> list[bytes | None]:
-    """The names in what was read from an inotify descriptor; None: the kernel lost some."""
-    names: list[bytes | None] = []
-    position = 0
-    while position < len(events):
-        # struct inotify_event: int wd; uint32_t mask, cookie, len; char name[len].
-        mask = int.from_bytes(events[position + 4 : position + 8], sys.byteorder)
-        length = int.from_bytes(events[position + 12 : position + 16], sys.byteorder)
-        position += 16
-        name = events[position : position + length].rstrip(b"\0")
-        names.append(None if mask & _IN_Q_OVERFLOW else name)
-        position += length
-    return names
 
 
 def _words(*values: int) -> bytes:

@@ -138,7 +138,7 @@ def test_no_inotify(home: FakeHome) -> None:
 def test_control_that_inotify_was_taken_away(home: FakeHome) -> None:
     code = (
         f"import sys; sys.path.insert(0, {os.getcwd()!r}); "
-        "from venvjail import syscalls; syscalls.watch_names('/')"
+        "from venvjail import inotify; inotify.watch_names('/')"
     )
     assert home.run([sys.executable, "-c", code]).returncode == 0
     taken = home.run([*in_namespaces(NO_INOTIFY), sys.executable, "-c", code])

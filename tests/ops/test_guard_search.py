@@ -9,7 +9,7 @@ from tests.support.guarding import config, found, make
 from tests.support.records import record_of
 from venvjail import record
 from venvjail.layout import VenvPaths
-from venvjail.planning import guards
+from venvjail.planning import guards, search
 
 
 @pytest.fixture
@@ -77,9 +77,9 @@ def test_names_as_file_systems_without_case_show_them(top: Path, shown: str) -> 
         listed = list(entries)
     is_alike = "\u0261" not in shown
     known = ".venvjail" if "jail" in shown.lower() else "pyvenv.cfg"
-    assert guards._known(f"{top}/x", listed) == {shown}, "no such name on this one"
+    assert search._telling(f"{top}/x", listed) == set(), "no such name on this one"
     (top / "x" / known).touch()
-    assert guards._known(f"{top}/x", listed) == ({shown, known} if is_alike else {shown})
+    assert search._telling(f"{top}/x", listed) == ({known} if is_alike else set())
 
 
 def test_parts_of_a_repository_as_such_file_systems_show_them(top: Path) -> None:
@@ -88,7 +88,7 @@ def test_parts_of_a_repository_as_such_file_systems_show_them(top: Path) -> None
         listed = list(entries)
     names = {"HEAD", "objects", "refs", "commondir"}
     make(top, *(f"x/{name}" for name in names))
-    assert names < guards._known(f"{top}/x", listed)
+    assert search._telling(f"{top}/x", listed) == names
 
 
 @pytest.mark.parametrize("version", [record.VERSION, 1])

@@ -9,7 +9,7 @@ import pytest
 from tests.support.guarding import config, found, make
 from venvjail.config import file as configfile
 from venvjail.errors import JailError
-from venvjail.planning import guards
+from venvjail.planning import guards, search
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_a_project_that_is_a_venv_itself(top: Path) -> None:
 
 
 def test_too_large_to_be_searched(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guards, "SEARCH_LIMIT", 10)
+    monkeypatch.setattr(search, "LIMIT", 10)
     make(top, *(f"d{number}/" for number in range(9)))
     assert found(top) == set()
     make(top, "one-more/")

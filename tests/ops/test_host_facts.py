@@ -18,8 +18,7 @@ from venvjail.config import file as configfile
 from venvjail.config.model import Config
 from venvjail.errors import ConfigError, JailError
 from venvjail.layout import VenvPaths
-from venvjail.planning import host
-from venvjail.planning.guards import Guards
+from venvjail.planning import guards, host
 
 
 @pytest.fixture
@@ -75,8 +74,9 @@ def test_another_home_is_that_of_the_account(top: Path) -> None:
 def test_an_interpreter_whose_prefix_is_the_home(top: Path, paths: VenvPaths) -> None:
     made = record_of(paths.env, prefix=str(top))
     with pytest.raises(JailError, match="is your home itself"):
+        nothing = guards.find((), paths.env, config(top, ""))
         host.gather(
-            *(paths, config(top, ""), made, str(top)), guarded=Guards(), tmp="/tmp/x", files={}
+            *(paths, config(top, ""), made, str(top)), guarded=nothing, tmp="/tmp/x", files={}
         )
 
 

@@ -91,7 +91,7 @@ _TRIED = (
     _Check(
         "inotify",
         "what pip installs, and edits of the config, are noticed by it",
-        trials.inotify,
+        trials.watch,
         lambda _: (
             "echo fs.inotify.max_user_instances=1024 | sudo tee "
             "/etc/sysctl.d/90-venvjail.conf && sudo sysctl -p /etc/sysctl.d/90-venvjail.conf"

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from venvjail import syscalls
+from venvjail import inotify, syscalls
 from venvjail.doctor import remedies
 from venvjail.networks import isolation, xfrm
 
@@ -141,9 +141,9 @@ def pyfuse3() -> str:
     return f"pyfuse3 {getattr(module, '__version__', 'of unknown version')}"
 
 
-def inotify() -> str:
-    """A watch; each running jail has two."""
-    os.close(syscalls.watch_names("/"))
+def watch() -> str:
+    """A watch; each running jail has three instances."""
+    os.close(inotify.watch_names("/"))
     return "watched a directory"
 
 

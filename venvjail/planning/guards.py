@@ -1,55 +1,40 @@
 """Supervisor (host): what in the jail's writable directories the host will run or trust later.
 
 These paths are read-only in the jail: other virtual environments, repositories, editor directories
-(``[project] protect``), and the launcher's code of every venv where it lies in the project.  The
-search must not be led astray by a jail that ran before: it follows no symlinks, takes a directory
-that cannot be listed for one to be guarded, and gives up, aloud, rather than leave some out.
+(``[project] protect``), and the launcher's code of every venv where it lies in the project.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from venvjail import record
 from venvjail.config.model import Config
 from venvjail.errors import JailError, UserError
-from venvjail.layout import VenvPaths
-from venvjail.planning import repository, second_names
+from venvjail.planning import repository, search, second_names
 from venvjail.planning.launcher import Launcher
 from venvjail.planning.plan import within
+from venvjail.planning.search import Walk
 
-#: Directories that hold thousands of others, made by programs that often run in the jail.
-_NOT_SEARCHED = frozenset({"__pycache__", "node_modules", "site-packages", ".tox", ".nox"})
-#: More directories than this are not searched (it takes some seconds), and no jail is started.
-SEARCH_LIMIT = 100_000
 #: More guards than this are not mounted; the kernel's own limit is fs.mount-max, 100,000.
 _GUARD_LIMIT = 10_000
 
-_VENV_NAMES = frozenset({"pyvenv.cfg", ".venvjail"})
-#: Names that tell a directory for a venv or a repository.
-_TELLING = _VENV_NAMES | {"HEAD", "commondir", "objects", "refs"}
-#: What the host runs and reads of a venv, for one that cannot be read-only as a whole.
-_VENV_PARTS = ("bin", "lib", "lib64", "pyvenv.cfg")
 
+class Guards(NamedTuple):
+    """What has to be guarded below the writable directories; real paths."""
 
-class Guards:
-    """What was found below the writable directories; real paths."""
-
-    def __init__(self) -> None:
-        #: Paths to be read-only, existing ones; a symlink is guarded itself.
-        self.read_only: set[str] = set()
-        #: Symlinks that lead to a directory above a guarded path, or above the venv itself.
-        self.links: set[str] = set()
-        #: State directories and stores of other venvs.
-        self.hidden: set[str] = set()
-        #: Directories that could not be looked into; they have to be read-only too.
-        self.closed: set[str] = set()
-        #: Other venvs that venvjail has made.
-        self.venvs: set[str] = set()
-        #: How many directories were searched.
-        self.searched = 0
+    read_only: set[str]
+    """Paths to be read-only, existing ones; a symlink is guarded itself."""
+    links: set[str]
+    """Symlinks that lead to a directory above a guarded path, or above the venv itself."""
+    hidden: set[str]
+    """State directories and stores of other venvs."""
+    closed: set[str]
+    """Directories that could not be looked into; they have to be read-only too."""
+    searched: int
+    """How many directories were searched."""
 
     def all(self) -> set[str]:
         """Every path that is to be read-only."""
@@ -62,27 +47,42 @@ def find(tops: Iterable[str], own_env: str, config: Config) -> Guards:
     A name in ``[project] protect`` without a slash is guarded wherever it stands, a longer path at
     its place in the project only.  Raises JailError where not all can be searched or guarded.
     """
-    tops = _outermost(tops)
-    search = _Search(own_env, names(config), Guards())
-    for top in tops:
-        search.run(top)
-    found = search.found
-    found.read_only |= _named(search.worktrees, tops, own_env, found.hidden)
+    tops = outermost(tops)
+    walk = search.walk(tops, search.Eye(own_env, names(config)))
+    paths = read_only(walk, tops, own_env, config)
+    links = set(_leading(walk.symlinks, tops, {own_env, *paths, *walk.closed}))
+    found = Guards(paths, links, walk.hidden, walk.closed, walk.searched)
+    _check_number(len(found.all()), tops)
+    return found
+
+
+def read_only(walk: Walk, tops: list[str], own_env: str, config: Config) -> set[str]:
+    """What is to be read-only of what ``walk`` has found, and what that leads to.
+
+    ``tops`` are the directories of the walk.  Raises JailError where that is too much.
+    """
+    found = set(walk.read_only)
+    found |= {link for link in walk.symlinks if os.path.lexists(link + "/pyvenv.cfg")}
+    found |= _named(walk.worktrees, tops, own_env, walk.hidden)
     if config.project.path is not None:
-        found.read_only |= set(_paths(os.path.realpath(config.project.path.value), config))
-    for env in found.venvs:
-        found.read_only |= _launcher_of(env, tops)
-    found.read_only |= second_names.of(found.read_only, tops, own_env)
-    found.links = set(_leading(search.symlinks, tops, {own_env, *found.read_only, *found.closed}))
-    if len(found.all()) > _GUARD_LIMIT:
+        found |= set(_paths(os.path.realpath(config.project.path.value), config))
+    for env in walk.venvs:
+        found |= _launcher_of(env, tops)
+    found |= second_names.of(found, tops, own_env)
+    _check_number(len(found), tops)
+    return found
+
+
+def _check_number(number: int, tops: list[str]) -> None:
+    if number > _GUARD_LIMIT:
         raise JailError(
             f"{', '.join(tops)}: holds more than {_GUARD_LIMIT:,} repositories, virtual "
             "environments and the like; remove those not needed, or choose a smaller project"
         )
-    return found
 
 
-def _outermost(tops: Iterable[str]) -> list[str]:
+def outermost(tops: Iterable[str]) -> list[str]:
+    """Those of ``tops`` that are below none of the others."""
     every = sorted(set(tops))
     return [top for top in every if not any(top != o and within(top, o) for o in every)]
 
@@ -139,27 +139,6 @@ def _leading(symlinks: Iterable[str], tops: list[str], guarded: set[str]) -> Ite
     return (link for link in symlinks if os.path.realpath(link) in above)
 
 
-def _folded(name: str) -> str:
-    """A name as file systems compare it that make no difference between cases.
-
-    They know more than A to Z: the long s is an s to them, and some overlook the characters that
-    have no width (CVE-2014-9390).  A name with anything else in it may be taken for one of ours.
-    """
-    if name.isascii():
-        return name.lower()
-    return name.casefold().encode("ascii", "ignore").decode("ascii")
-
-
-def _known(directory: str, entries: Iterable[os.DirEntry[str]]) -> set[str]:
-    """The names in ``directory``; of venvs and repositories as these are written, in any case."""
-    names = {entry.name for entry in entries}
-    missing = {_folded(name): name for name in _TELLING - names}
-    if missing:
-        alike = (missing[fold] for name in names if (fold := _folded(name)) in missing)
-        names |= {name for name in alike if os.path.lexists(f"{directory}/{name}")}
-    return names
-
-
 def _launcher_of(env: str, tops: list[str]) -> set[str]:
     """The code that is run for another venv.
 
@@ -170,84 +149,3 @@ def _launcher_of(env: str, tops: list[str]) -> set[str]:
         return Launcher.of(record.load(env, any_layout=True)).paths_in(tops)
     except UserError:
         return set()  # it does not start either
-
-
-class _Search:
-    """One search; nearest directories first, so that the error names the same place each time."""
-
-    def __init__(self, own_env: str, names: frozenset[str], found: Guards) -> None:
-        self._own_env = own_env
-        self._names = names
-        self.found = found
-        #: Directories with a protected ``.git``.
-        self.worktrees: list[str] = []
-        self.symlinks: list[str] = []
-
-    def run(self, top: str) -> None:
-        pending = deque([top])
-        while pending:
-            self.found.searched += 1
-            if self.found.searched > SEARCH_LIMIT:
-                raise JailError(
-                    f"{top}: has more than {SEARCH_LIMIT:,} directories, too many to search for "
-                    "what the jail must not write to; remove some, or choose a smaller project"
-                )
-            pending += self._look_into(pending.popleft(), top)
-
-    def _look_into(self, directory: str, top: str) -> list[str]:
-        """Look through one directory; the directories in it that have to be searched too."""
-        entries = self._list(directory, top)
-        names = _known(directory, entries)
-        is_venv = not names.isdisjoint(_VENV_NAMES)
-        if (is_venv or repository.is_bare(directory, names)) and directory != top:
-            self._guard_tree(directory, is_venv)
-            return []
-        if is_venv:
-            self.found.read_only |= {f"{top}/{name}" for name in names.intersection(_VENV_PARTS)}
-        deeper = []
-        for entry in entries:
-            # In any case: a jail can make a directory in which ``.GIT`` is ``.git`` (chattr +F).
-            if (name := self._protected(entry.name)) is not None:
-                self.found.read_only.add(entry.path)
-                if name == ".git":
-                    self.worktrees.append(directory)
-            elif entry.path == self._own_env or entry.name in _NOT_SEARCHED:
-                continue
-            elif entry.is_dir(follow_symlinks=False):
-                deeper.append(entry.path)
-            elif entry.is_symlink():
-                self.symlinks.append(entry.path)
-                if os.path.lexists(entry.path + "/pyvenv.cfg"):
-                    self.found.read_only.add(entry.path)
-        return deeper
-
-    def _protected(self, name: str) -> str | None:
-        """The protected name that a file system may take ``name`` for."""
-        spellings = (name.lower(), _folded(name))
-        return next((spelling for spelling in spellings if spelling in self._names), None)
-
-    def _list(self, directory: str, top: str) -> list[os.DirEntry[str]]:
-        """The entries of a directory; one that is closed to us is noted.
-
-        A jail owns what it made or may change, and could open a directory again that it has closed.
-        """
-        try:
-            with os.scandir(directory) as entries:
-                found = list(entries)
-            if os.access(directory, os.X_OK):
-                return found
-        except PermissionError:
-            pass
-        except OSError:
-            return []  # gone meanwhile, or deeper than any path can say
-        if directory == top:
-            raise JailError(f"{top}: cannot be searched: permission denied; run: chmod u+rwx on it")
-        self.found.closed.add(directory)
-        return []
-
-    def _guard_tree(self, directory: str, is_venv: bool) -> None:
-        self.found.read_only.add(directory)
-        paths = VenvPaths(directory)
-        if is_venv and os.path.lexists(paths.state):
-            self.found.venvs.add(directory)
-            self.found.hidden |= {p for p in (paths.state, paths.store) if os.path.lexists(p)}

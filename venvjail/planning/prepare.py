@@ -43,7 +43,7 @@ def prepare(paths: VenvPaths, network: str = "") -> Prepared:
     held = placeholders.hold(project, guards.names(config)) if project else {}
     try:
         found = guards.find(tops, paths.env, config)
-        found.read_only |= {*Launcher.of(record).paths_in(tops), *held}
+        found.read_only.update(Launcher.of(record).paths_in(tops), held)
         facts = host.gather(
             paths,
             config,

@@ -10,7 +10,7 @@ import os
 
 import trio
 
-from venvjail import syscalls
+from venvjail import inotify
 from venvjail.bins import EntrySync, entry_text
 from venvjail.layout import VenvPaths
 from venvjail.record import Record
@@ -46,7 +46,7 @@ class Entries:
         is the sync at the end of each command.
         """
         try:
-            fd = syscalls.watch_names(self._paths.real_bin)
+            fd = inotify.watch_names(self._paths.real_bin)
         except OSError as error:
             log.warning("%s is not watched for changes: %s", self._paths.real_bin, error)
             return

@@ -17,10 +17,11 @@ from importlib.machinery import all_suffixes
 from venvjail.atomic import write_file
 from venvjail.errors import UserError
 from venvjail.layout import VenvPaths
-from venvjail.planning import guards
+from venvjail.planning import guards, search
 from venvjail.planning.decisions import Prepared
 from venvjail.planning.plan import Facts
 from venvjail.quoting import printable
+from venvjail.serving.watched import Watched
 
 #: A project with more directories is not searched while a command waits for its end.
 QUICK = 1000
@@ -38,6 +39,9 @@ class Changes:
         self._env = facts.paths.env
         self._config = prepared.config
         self._tops = (*((facts.project,) if facts.project else ()), *facts.writable)
+        self._searched = guards.outermost(self._tops)
+        self._eye = search.Eye(self._env, guards.names(self._config))
+        self._watched = Watched(self._searched, self._eye, QUICK)
         self._known = prepared.guards.read_only | set(_namesakes(self._tops))
         self._guarded = {path: _identity(path) for path in _covered(facts)}
         # Grafts are not among them: they go when the rules change, and leave the view.
@@ -83,12 +87,16 @@ class Changes:
     def appeared(self) -> list[str]:
         """Lines about what a guard would cover and was not there at the last call."""
         try:
-            found = guards.find(self._tops, self._env, self._config)
+            walk = self._watched.walk() if self.is_quick else search.walk(self._searched, self._eye)
+            self.is_quick = walk.searched <= QUICK
+            found = guards.read_only(walk, self._searched, self._env, self._config)
         except UserError as error:
             self.is_quick = False
             return [str(error)]
-        self.is_quick = found.searched <= QUICK
-        new = found.read_only.union(_namesakes(self._tops)) - self._known
+        finally:
+            if not self.is_quick:
+                self._watched.forget()
+        new = found.union(_namesakes(self._tops)) - self._known
         if not new:
             return []
         self._known |= new

@@ -16,7 +16,7 @@ import trio
 
 from fusefs.operations import Operations
 from fusefs.serve import forget_entries
-from venvjail import syscalls
+from venvjail import inotify
 from venvjail.config.environment import EnvironmentRules
 from venvjail.config.model import Config
 from venvjail.errors import UserError
@@ -104,7 +104,7 @@ class LivePolicy:
         Where the kernel has no more watches for this user, at the start of each command only.
         """
         try:
-            fd = syscalls.watch_names(self._prepared.paths.state)
+            fd = inotify.watch_names(self._prepared.paths.state)
         except OSError as error:
             log.warning("the config files are not watched for changes: %s", error)
             return
@@ -126,7 +126,7 @@ class LivePolicy:
         files = {*self._files, *map(os.path.realpath, self._files)}
         for directory in {os.path.dirname(file) for file in files}:
             try:
-                syscalls.add_watch(fd, directory)
+                inotify.add_watch(fd, directory)
             except OSError as error:
                 log.warning("%s is not watched for changes: %s", directory, error)
         return {os.fsencode(os.path.basename(file)) for file in files}
@@ -137,7 +137,7 @@ async def _changed(fd: int, names: set[bytes]) -> bool:
     changed = False
     deadline = trio.current_time() + _MOST_SECONDS
     while True:
-        found = syscalls.changed_names(os.read(fd, _EVENTS))
+        found = inotify.changed_names(os.read(fd, _EVENTS))
         changed = changed or not names.isdisjoint(found) or None in found
         if not changed or trio.current_time() > deadline:
             return changed

@@ -1,0 +1,125 @@
+"""Supervisor (host): the walk through the project again, at the price of what has changed.
+
+Whoever waits for the end of a command waits for the search of the project as well.  What was looked
+into is remembered, and inotify(7) tells in which directories a name has come or gone.  Nobody waits
+for the descriptor: it is read when a command has ended, so that what goes on in the project wakes
+nothing up.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+
+from venvjail import inotify
+from venvjail.planning import search
+from venvjail.planning.search import Eye, Look, Walk
+
+log = logging.getLogger("venvjail.serving.watched")
+
+_NAMES = inotify.IN_CREATE | inotify.IN_DELETE | inotify.IN_MOVED
+_WATCHED = _NAMES | inotify.IN_ATTRIB | inotify.IN_MOVE_SELF
+#: After these, paths are not what they were, or it is not known.
+_ALL_LOST = inotify.IN_Q_OVERFLOW | inotify.IN_UNMOUNT | inotify.IN_MOVE_SELF
+#: What is read at once; of what makes more of them, all is searched anew.
+_EVENTS = 65536
+#: The user has no instance or watch left, or the kernel no memory; inotify(7).
+_USED_UP = (errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.ENOMEM)
+
+
+class Watched:
+    """Walks through ``tops`` with ``eye``, and remembers ``most`` directories at most."""
+
+    def __init__(self, tops: list[str], eye: Eye, most: int) -> None:
+        self._tops = tops
+        self._eye = eye
+        self._most = most
+        self._fd = -1
+        self._looks: dict[str, Look] = {}
+        self._paths: dict[int, str] = {}
+        """The directories that are watched, by the numbers of their watches."""
+        self._walk: Walk | None = None
+        """The last one, where all that it saw is remembered."""
+        self._is_whole = True
+        self._is_used_up = False
+
+    def walk(self) -> Walk:
+        """As `search.walk`, with its errors."""
+        if self._is_used_up:
+            return search.walk(self._tops, self._eye)
+        if self._fd != -1:
+            self._hear()
+        if self._walk is None:
+            self._is_whole = True
+            found = search.walk(self._tops, self._look)
+            self._walk = found if self._is_whole else None
+            return found
+        return self._walk
+
+    def forget(self) -> None:
+        """Watch nothing any more, and begin anew at the next walk."""
+        if self._fd != -1:
+            os.close(self._fd)
+        self._fd = -1
+        self._looks.clear()
+        self._paths.clear()
+        self._walk = None
+
+    def _hear(self) -> None:
+        """Forget what is no longer as it was."""
+        try:
+            data = os.read(self._fd, _EVENTS)
+        except BlockingIOError:
+            return
+        if len(data) > _EVENTS // 2:  # there may be more, and no end while programs run
+            self.forget()
+            return
+        for event in inotify.events(data):
+            is_directory = event.mask & inotify.IN_ISDIR
+            if event.mask & _ALL_LOST or (event.mask & inotify.IN_MOVED and is_directory):
+                self.forget()
+                return
+            if event.mask & inotify.IN_ATTRIB and not is_directory:
+                continue  # neither names nor permission to see them
+            self._walk = None
+            self._looks.pop(self._paths.get(event.watch, ""), None)
+            if event.mask & inotify.IN_IGNORED:  # removed, and the watch with it
+                self._paths.pop(event.watch, None)
+
+    def _look(self, directory: str, is_top: bool) -> Look:
+        look = self._looks.get(directory)
+        if look is not None:
+            return look
+        # First, so that what comes while we look is told of.
+        is_watched = self._watch(directory)
+        try:
+            look = self._eye(directory, is_top)
+        except OSError:
+            self._is_whole = False
+            raise
+        if is_watched:
+            self._looks[directory] = look
+        else:
+            self._is_whole = False
+        return look
+
+    def _watch(self, directory: str) -> bool:
+        if self._is_used_up or len(self._paths) >= self._most:
+            return False
+        try:
+            if self._fd == -1:
+                self._fd = inotify.instance()
+            watch = inotify.add_watch_itself(self._fd, directory, _WATCHED)
+        except OSError as error:
+            if error.errno in _USED_UP:
+                log.warning("the project is not watched for changes: %s", error)
+                self.forget()
+                self._is_used_up = True
+            return False
+        other = self._paths.setdefault(watch, directory)
+        if other != directory:
+            # One directory at two places (a bind mount): its events name one of them.
+            self._looks.pop(other, None)
+            return False
+        return True
