@@ -196,7 +196,7 @@ def _jails(place: Place, sizes: Sequence[int]) -> list[Chart]:
 
 def _projects(place: Place, sizes: Sequence[int]) -> list[Chart]:
     """A project of more directories, each with a few files, as the jail is started and used."""
-    command = [place.python(place.jailed), "-c", "pass"]
+    command: Sequence[str | Path] = [place.python(place.jailed), "-c", "pass"]
     cold, warm = [], []
     tree = place.project / "tree"
     for size in sizes:

@@ -147,6 +147,10 @@ def test_too_much_to_be_guarded(top: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(guards, "_GUARD_LIMIT", 3)
     make(top, *(f"d{number}/.envrc" for number in range(3)))
     assert len(found(top)) == 3
+    (top / "link").symlink_to("d0")
+    with pytest.raises(JailError, match="more than 3 repositories"):
+        found(top)
+    (top / "link").unlink()
     make(top, "d3/.envrc")
     with pytest.raises(JailError, match="more than 3 repositories"):
         found(top)
@@ -168,6 +172,16 @@ def test_what_a_repositorys_config_names(top: Path) -> None:
     (top / "sub/one").write_text('[includeIf "x"]\n\tPATH = deep/two\n[include]path=deep/three\n')
     named = {"sub/hooks", "sub/one", "sub/deep/two", "sub/deep/three", "outside"}
     assert found(top) == {"sub/.git", *named}
+
+
+@pytest.mark.parametrize("also", [("HEAD", "objects/", "refs/"), ("pyvenv.cfg", ".git/")])
+def test_what_the_config_of_a_guarded_repository_names(top: Path, also: tuple[str, ...]) -> None:
+    """Its hooks are elsewhere: in a bare one, or where a venv is a worktree."""
+    make(top, *(f"x/{name}" for name in also), "hooks/", "included")
+    config = top / "x/.git/config" if ".git/" in also else top / "x/config"
+    prefix = ".." if ".git/" in also else "."
+    config.write_text(f"[core]\nhooksPath = ../hooks\n[include]\npath = {prefix}/../included\n")
+    assert found(top) == {"x", "hooks", "included"}
 
 
 def test_a_repository_around_the_project(top: Path) -> None:

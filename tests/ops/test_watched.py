@@ -56,7 +56,10 @@ class Project:
 
 
 def contents(walk: Walk) -> dict[str, object]:
-    listed = vars(walk) | {"symlinks": sorted(walk.symlinks), "worktrees": sorted(walk.worktrees)}
+    listed = vars(walk) | {
+        "symlinks": sorted(walk.symlinks),
+        "repositories": sorted(walk.repositories),
+    }
     assert len(listed["symlinks"]) == len(set(listed["symlinks"]))
     return listed
 
@@ -122,9 +125,11 @@ def test_directories_that_close_and_open(project: Project) -> None:
     do(project, "mkdir a/b/deep && chmod 0 a/b")
     assert project.looked_into() == {"a", "a/b"}
     assert project.looked_into() == {"a/b"}, "as long as it is closed"
+    assert project.watched.walk() is not project.watched.walk()
     do(project, "chmod 755 a/b && touch a/b/deep/.envrc")
     assert project.looked_into() == {"a", "a/b", "a/b/deep"}
     assert project.looked_into() == set()
+    assert project.watched.walk() is project.watched.walk(), "not even the memory is looked through"
 
 
 def test_a_top_that_closes(project: Project) -> None:
@@ -154,11 +159,14 @@ def test_more_changes_than_are_read(project: Project) -> None:
     assert project.looked_into() == set()
 
 
+@pytest.mark.parametrize("lost", [inotify.IN_Q_OVERFLOW, inotify.IN_UNMOUNT])
 def test_more_changes_than_the_kernel_keeps(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
+    """And file systems that go away."""
+
     def overflow(data: bytes) -> Iterator[inotify.Event]:
-        yield inotify.Event(-1, inotify.IN_Q_OVERFLOW, b"")
+        yield inotify.Event(-1, lost, b"")
 
     do(project, "mkdir d/x")
     with monkeypatch.context() as patched:
@@ -185,19 +193,28 @@ def test_no_more_directories_are_watched_than_allowed(tmp_path: Path) -> None:
     make(top, *(f"d{number}/" for number in range(5)))
     project = Project(top, most=3)
     assert len(project.looked_into()) == 6
-    watches = watched(project)
-    assert len(watches) == 3
+    assert len(watches()) == 3
     assert len(project.looked_into()) == 3
     project.watched.forget()
-    assert watched(project) == []
+    assert watches() == []
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOSPC])
 @pytest.mark.parametrize("call", ["instance", "add_watch_itself"])
 def test_where_there_are_no_watches_left_all_is_searched(
-    project: Project, monkeypatch: pytest.MonkeyPatch, code: int, call: str
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    code: int,
+    call: str,
 ) -> None:
-    def used_up(*_: object) -> int:
+    asked = []
+    real = getattr(inotify, call)
+
+    def used_up(*arguments: int | str) -> int:
+        asked.append(arguments)
+        if arguments and len(asked) < 3:
+            return int(real(*arguments))
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(inotify, call, used_up)
@@ -205,7 +222,22 @@ def test_where_there_are_no_watches_left_all_is_searched(
     everything = {".", "a", "a/b", "a/c", "d", "py"}
     for _ in range(2):
         assert project.looked_into() == everything
-    assert watched(project) == []
+    assert watches() == []
+    assert len(asked) == (1 if call == "instance" else 3), "the kernel is not asked again"
+    (said,) = caplog.messages
+    assert said.startswith("the project is not watched for changes: ")
+
+
+def test_directories_that_come_and_go(project: Project) -> None:
+    """The watches of those that went count no more."""
+    for _ in range(_MOST):
+        do(project, "mkdir a/b/new")
+        assert project.looked_into() == {"a/b", "a/b/new"}
+        do(project, "rmdir a/b/new")
+        assert project.looked_into() == {"a/b"}
+    do(project, "mkdir a/b/new")
+    assert project.looked_into() == {"a/b", "a/b/new"}
+    assert project.looked_into() == set()
 
 
 _NAMES = st.sampled_from(["a", "b", "c", ".git", ".envrc", "pyvenv.cfg", "HEAD", "node_modules"])
@@ -247,18 +279,14 @@ def test_whatever_is_done(steps: list[tuple[str, str, str, bool]]) -> None:
             project.looked_into()
         finally:
             project.watched.forget()
-            for path in top.rglob("*"):
-                if path.is_dir() and not path.is_symlink():
-                    path.chmod(0o755)
+            assert os.system(f"chmod -R u+rwX '{top}'") == 0
 
 
 def do(project: Project, script: str) -> None:
     assert os.system(f"cd '{project.top}' && {{ {script}; }}") == 0
 
 
-def watched(project: Project) -> list[str]:
-    """The lines of the watches that the project's descriptor has; proc_pid_fdinfo(5)."""
-    if project.watched._fd == -1:
-        return []
-    text = Path(f"/proc/self/fdinfo/{project.watched._fd}").read_text()
-    return [line for line in text.splitlines() if line.startswith("inotify ")]
+def watches() -> list[str]:
+    """The lines of the watches that this process has; proc_pid_fdinfo(5)."""
+    texts = [file.read_text() for file in Path("/proc/self/fdinfo").iterdir() if file.exists()]
+    return [line for text in texts for line in text.splitlines() if line.startswith("inotify ")]

@@ -52,33 +52,27 @@ def find(tops: Iterable[str], own_env: str, config: Config) -> Guards:
     paths = read_only(walk, tops, own_env, config)
     links = set(_leading(walk.symlinks, tops, {own_env, *paths, *walk.closed}))
     found = Guards(paths, links, walk.hidden, walk.closed, walk.searched)
-    _check_number(len(found.all()), tops)
+    if len(found.all()) > _GUARD_LIMIT:
+        raise JailError(
+            f"{', '.join(tops)}: holds more than {_GUARD_LIMIT:,} repositories, virtual "
+            "environments and the like; remove those not needed, or choose a smaller project"
+        )
     return found
 
 
 def read_only(walk: Walk, tops: list[str], own_env: str, config: Config) -> set[str]:
     """What is to be read-only of what ``walk`` has found, and what that leads to.
 
-    ``tops`` are the directories of the walk.  Raises JailError where that is too much.
+    ``tops`` are the directories of the walk.
     """
     found = set(walk.read_only)
     found |= {link for link in walk.symlinks if os.path.lexists(link + "/pyvenv.cfg")}
-    found |= _named(walk.worktrees, tops, own_env, walk.hidden)
+    found |= _named(walk.repositories, tops, own_env, walk.hidden)
     if config.project.path is not None:
         found |= set(_paths(os.path.realpath(config.project.path.value), config))
     for env in walk.venvs:
         found |= _launcher_of(env, tops)
-    found |= second_names.of(found, tops, own_env)
-    _check_number(len(found), tops)
-    return found
-
-
-def _check_number(number: int, tops: list[str]) -> None:
-    if number > _GUARD_LIMIT:
-        raise JailError(
-            f"{', '.join(tops)}: holds more than {_GUARD_LIMIT:,} repositories, virtual "
-            "environments and the like; remove those not needed, or choose a smaller project"
-        )
+    return found | second_names.of(found, tops, own_env)
 
 
 def outermost(tops: Iterable[str]) -> list[str]:
@@ -108,14 +102,14 @@ def _paths(project: str, config: Config) -> Iterator[str]:
 
 
 def _named(
-    worktrees: Iterable[str], tops: list[str], own_env: str, hidden: Iterable[str]
+    repositories: Iterable[str], tops: list[str], own_env: str, hidden: Iterable[str]
 ) -> set[str]:
     """What the config of repositories names, of those below ``tops`` and those that hold them.
 
     A config that a jail has written must not keep the next one from starting, by naming what has
     no place in it or what its own venv is in.
     """
-    every = dict.fromkeys([*worktrees, *(w for top in tops for w in repository.around(top))])
+    every = dict.fromkeys([*repositories, *(w for top in tops for w in repository.around(top))])
     found = {path for tree in every for path in repository.named_by_config(tree, tops)}
     apart = (own_env, *hidden)
     return {

@@ -71,9 +71,12 @@ def _is_below(path: str, tops: Collection[str]) -> bool:
 def _configs_of(worktree: str) -> list[str]:
     """The config files behind ``.git``, which is a file in a submodule and in a linked worktree.
 
-    gitrepository-layout(5), git-worktree(1).
+    Or those of ``worktree`` itself, which is a repository then.  gitrepository-layout(5),
+    git-worktree(1).
     """
     git = own = f"{worktree}/.git"
+    if not os.path.lexists(git):
+        git = own = worktree
     pointer = _read(git)
     if pointer.startswith(b"gitdir:"):
         own = os.path.join(worktree, os.fsdecode(pointer.partition(b":")[2].strip()))

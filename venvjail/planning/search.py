@@ -30,15 +30,15 @@ _VENV_PARTS = ("bin", "lib", "lib64", "pyvenv.cfg")
 class Look(NamedTuple):
     """What one directory adds to a search: the same until a name in it changes."""
 
-    deeper: tuple[str, ...] = ()
+    deeper: tuple[str, ...]
     """Directories in it that have to be searched too."""
-    read_only: tuple[str, ...] = ()
+    read_only: tuple[str, ...]
     """To be read-only, existing ones."""
-    symlinks: tuple[str, ...] = ()
-    hidden: tuple[str, ...] = ()
+    symlinks: tuple[str, ...]
+    hidden: tuple[str, ...]
     """Where it is a venv that venvjail has made: its state directory and its store."""
-    has_git: bool = False
-    """Whether its ``.git`` is among those to be read-only."""
+    is_repository: bool
+    """Whether it has a protected ``.git``, or is a repository without one."""
 
 
 class Walk:
@@ -48,8 +48,8 @@ class Walk:
         #: Paths to be read-only, existing ones.
         self.read_only: set[str] = set()
         self.symlinks: list[str] = []
-        #: Directories with a protected ``.git``.
-        self.worktrees: list[str] = []
+        #: Directories that git takes for a worktree, or for a repository without one.
+        self.repositories: list[str] = []
         #: State directories and stores of other venvs.
         self.hidden: set[str] = set()
         #: Other venvs that venvjail has made.
@@ -63,8 +63,8 @@ class Walk:
         """Note what was found in ``directory``."""
         self.read_only.update(look.read_only)
         self.symlinks += look.symlinks
-        if look.has_git:
-            self.worktrees.append(directory)
+        if look.is_repository:
+            self.repositories.append(directory)
         if look.hidden:
             self.hidden.update(look.hidden)
             self.venvs.add(directory)
@@ -127,14 +127,16 @@ class Eye:
         # Quickly, for most names are not.
         special = [e for e in entries if not e.name.isascii() or e.name.lower() in self._special]
         telling = _telling(directory, special)
+        protected = {e.name: name for e in special if (name := self._protected(e.name)) is not None}
         is_venv = not telling.isdisjoint(_VENV_NAMES)
-        if not is_top and (is_venv or repository.is_bare(directory, telling)):
-            return Look(read_only=(directory,), hidden=_own_places(directory) if is_venv else ())
+        is_bare = repository.is_bare(directory, telling)
+        is_repository = is_bare or ".git" in protected.values()
+        if not is_top and (is_venv or is_bare):
+            return Look((), (directory,), (), _own_places(directory), is_repository)
         read_only = []
         if is_venv:
             names = telling.union(entry.name for entry in entries)
             read_only = [f"{directory}/{name}" for name in _VENV_PARTS if name in names]
-        protected = {e.name: name for e in special if (name := self._protected(e.name)) is not None}
         deeper, symlinks = [], []
         for entry in entries:
             name = entry.name
@@ -146,18 +148,15 @@ class Eye:
                 deeper.append(entry.path)
             elif entry.is_symlink():
                 symlinks.append(entry.path)
-        has_git = ".git" in protected.values()
-        return Look(tuple(deeper), tuple(read_only), tuple(symlinks), has_git=has_git)
+        return Look(tuple(deeper), tuple(read_only), tuple(symlinks), (), is_repository)
 
     def _protected(self, name: str) -> str | None:
         """The protected name that a file system may take ``name`` for.
 
         In any case: a jail can make a directory in which ``.GIT`` is ``.git`` (chattr +F).
         """
-        spelling = name.lower()
-        if spelling not in self._names and not name.isascii():
-            spelling = _folded(name)
-        return spelling if spelling in self._names else None
+        spellings = (name.lower(), _folded(name))
+        return next((spelling for spelling in spellings if spelling in self._names), None)
 
 
 def _folded(name: str) -> str:
@@ -173,12 +172,9 @@ def _folded(name: str) -> str:
 
 def _telling(directory: str, entries: Iterable[os.DirEntry[str]]) -> set[str]:
     """The names in ``directory`` of venvs and repositories, written as these are, in any case."""
-    found = set()
-    for entry in entries:
-        name = _TELLING.get(_folded(entry.name))
-        if name is not None and (entry.name == name or os.path.lexists(f"{directory}/{name}")):
-            found.add(name)
-    return found
+    folds = {_folded(entry.name) for entry in entries}
+    names = (name for fold, name in _TELLING.items() if fold in folds)
+    return {name for name in names if os.path.lexists(f"{directory}/{name}")}
 
 
 def _own_places(env: str) -> tuple[str, ...]:

@@ -41,19 +41,18 @@ class Watched:
         """The directories that are watched, by the numbers of their watches."""
         self._walk: Walk | None = None
         """The last one, where all that it saw is remembered."""
-        self._is_whole = True
+        self._remembered = 0
+        """Of the directories of a walk so many."""
         self._is_used_up = False
 
     def walk(self) -> Walk:
         """As `search.walk`, with its errors."""
-        if self._is_used_up:
-            return search.walk(self._tops, self._eye)
         if self._fd != -1:
             self._hear()
         if self._walk is None:
-            self._is_whole = True
+            self._remembered = 0
             found = search.walk(self._tops, self._look)
-            self._walk = found if self._is_whole else None
+            self._walk = found if self._remembered == found.searched else None
             return found
         return self._walk
 
@@ -72,36 +71,32 @@ class Watched:
             data = os.read(self._fd, _EVENTS)
         except BlockingIOError:
             return
-        if len(data) > _EVENTS // 2:  # there may be more, and no end while programs run
+        events = list(inotify.events(data))
+        # Of so many there may be more, and no end while programs run.
+        if len(data) > _EVENTS // 2 or any(event.mask & _ALL_LOST for event in events):
             self.forget()
-            return
-        for event in inotify.events(data):
-            is_directory = event.mask & inotify.IN_ISDIR
-            if event.mask & _ALL_LOST or (event.mask & inotify.IN_MOVED and is_directory):
-                self.forget()
-                return
-            if event.mask & inotify.IN_ATTRIB and not is_directory:
-                continue  # neither names nor permission to see them
-            self._walk = None
-            self._looks.pop(self._paths.get(event.watch, ""), None)
-            if event.mask & inotify.IN_IGNORED:  # removed, and the watch with it
-                self._paths.pop(event.watch, None)
+        else:
+            for event in events:
+                self._take(event)
+
+    def _take(self, event: inotify.Event) -> None:
+        if event.mask & inotify.IN_ATTRIB and not event.mask & inotify.IN_ISDIR:
+            return  # neither names nor permission to see them
+        self._walk = None
+        self._looks.pop(self._paths.get(event.watch, ""), None)
+        if event.mask & inotify.IN_IGNORED:  # removed, and the watch with it
+            self._paths.pop(event.watch, None)
 
     def _look(self, directory: str, is_top: bool) -> Look:
         look = self._looks.get(directory)
-        if look is not None:
-            return look
-        # First, so that what comes while we look is told of.
-        is_watched = self._watch(directory)
-        try:
+        if look is None:
+            # First, so that what comes while we look is told of.
+            is_watched = self._watch(directory)
             look = self._eye(directory, is_top)
-        except OSError:
-            self._is_whole = False
-            raise
-        if is_watched:
+            if not is_watched:
+                return look
             self._looks[directory] = look
-        else:
-            self._is_whole = False
+        self._remembered += 1
         return look
 
     def _watch(self, directory: str) -> bool:
@@ -117,9 +112,5 @@ class Watched:
                 self.forget()
                 self._is_used_up = True
             return False
-        other = self._paths.setdefault(watch, directory)
-        if other != directory:
-            # One directory at two places (a bind mount): its events name one of them.
-            self._looks.pop(other, None)
-            return False
-        return True
+        # Else one directory is at two places, by a bind mount: its events are for one of them.
+        return self._paths.setdefault(watch, directory) == directory
