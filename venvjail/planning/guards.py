@@ -50,6 +50,7 @@ def find(tops: Iterable[str], own_env: str, config: Config) -> Guards:
     tops = outermost(tops)
     walk = search.walk(tops, search.Eye(own_env, names(config)))
     paths = read_only(walk, tops, own_env, config)
+    paths |= second_names.of(paths, tops, own_env)
     links = set(_leading(walk.symlinks, tops, {own_env, *paths, *walk.closed}))
     found = Guards(paths, links, walk.hidden, walk.closed, walk.searched)
     if len(found.all()) > _GUARD_LIMIT:
@@ -63,7 +64,7 @@ def find(tops: Iterable[str], own_env: str, config: Config) -> Guards:
 def read_only(walk: Walk, tops: list[str], own_env: str, config: Config) -> set[str]:
     """What is to be read-only of what ``walk`` has found, and what that leads to.
 
-    ``tops`` are the directories of the walk.
+    But for second names.  ``tops`` are the directories of the walk.
     """
     found = set(walk.read_only)
     found |= {link for link in walk.symlinks if os.path.lexists(link + "/pyvenv.cfg")}
@@ -72,7 +73,7 @@ def read_only(walk: Walk, tops: list[str], own_env: str, config: Config) -> set[
         found |= set(_paths(os.path.realpath(config.project.path.value), config))
     for env in walk.venvs:
         found |= _launcher_of(env, tops)
-    return found | second_names.of(found, tops, own_env)
+    return found
 
 
 def outermost(tops: Iterable[str]) -> list[str]:

@@ -17,7 +17,7 @@ from importlib.machinery import all_suffixes
 from venvjail.atomic import write_file
 from venvjail.errors import UserError
 from venvjail.layout import VenvPaths
-from venvjail.planning import guards, search
+from venvjail.planning import guards, search, second_names
 from venvjail.planning.decisions import Prepared
 from venvjail.planning.plan import Facts
 from venvjail.quoting import printable
@@ -42,7 +42,8 @@ class Changes:
         self._searched = guards.outermost(self._tops)
         self._eye = search.Eye(self._env, guards.names(self._config))
         self._watched = Watched(self._searched, self._eye, QUICK)
-        self._known = prepared.guards.read_only | set(_namesakes(self._tops))
+        self._at_start = prepared.guards.read_only
+        self._known = self._at_start | set(_namesakes(self._tops))
         self._guarded = {path: _identity(path) for path in _covered(facts)}
         # Grafts are not among them: they go when the rules change, and leave the view.
         covers = (facts.home, *facts.home_aliases, *facts.other_homes, *facts.hide, *self._tops)
@@ -90,6 +91,9 @@ class Changes:
             walk = self._watched.walk() if self.is_quick else search.walk(self._searched, self._eye)
             self.is_quick = walk.searched <= QUICK
             found = guards.read_only(walk, self._searched, self._env, self._config)
+            # Of what a mount guards, a program in the jail can make none (EXDEV; link(2)).
+            appeared = found - self._at_start
+            found |= second_names.of(appeared, self._searched, self._env)
         except UserError as error:
             self.is_quick = False
             return [str(error)]
