@@ -59,8 +59,8 @@ def measure(place: Place, quick: bool) -> Section:
         *_directories(place, (100, 1000, 10_000) if quick else (100, 1000, 10_000, 100_000)),
         *_inodes(place, (10_000, 50_000) if quick else (10_000, 50_000, 100_000, 200_000)),
         *_commands(place, (1, 4, 16, 32) if quick else (1, 4, 16, 50, 100)),
-        *_jails(place, (1, 2, 4) if quick else (1, 2, 5, 10, 20)),
         *_projects(place, (1, 10, 100, 900) if quick else (1, 10, 100, 900, 10_000)),
+        *_jails(place, (1, 2, 4) if quick else (1, 2, 5, 10, 20)),
     ]
     text = "Memory is the supervisor's in RAM, shared pages included."
     if quick:

@@ -50,6 +50,8 @@ def find(tops: Iterable[str], own_env: str, config: Config) -> Guards:
     tops = outermost(tops)
     walk = search.walk(tops, search.Eye(own_env, names(config)))
     paths = read_only(walk, tops, own_env, config)
+    for env in walk.venvs:
+        paths |= launcher_of(env, tops)
     paths |= second_names.of(paths, tops, own_env)
     links = set(_leading(walk.symlinks, tops, {own_env, *paths, *walk.closed}))
     found = Guards(paths, links, walk.hidden, walk.closed, walk.searched)
@@ -64,15 +66,13 @@ def find(tops: Iterable[str], own_env: str, config: Config) -> Guards:
 def read_only(walk: Walk, tops: list[str], own_env: str, config: Config) -> set[str]:
     """What is to be read-only of what ``walk`` has found, and what that leads to.
 
-    But for second names.  ``tops`` are the directories of the walk.
+    But for the code of other launchers, and second names.  ``tops`` are the walk's directories.
     """
     found = set(walk.read_only)
     found |= {link for link in walk.symlinks if os.path.lexists(link + "/pyvenv.cfg")}
     found |= _named(walk.repositories, tops, own_env, walk.hidden)
     if config.project.path is not None:
         found |= set(_paths(os.path.realpath(config.project.path.value), config))
-    for env in walk.venvs:
-        found |= _launcher_of(env, tops)
     return found
 
 
@@ -134,8 +134,8 @@ def _leading(symlinks: Iterable[str], tops: list[str], guarded: set[str]) -> Ite
     return (link for link in symlinks if os.path.realpath(link) in above)
 
 
-def _launcher_of(env: str, tops: list[str]) -> set[str]:
-    """The code that is run for another venv.
+def launcher_of(env: str, tops: list[str]) -> set[str]:
+    """What of the code that is run for another venv lies below ``tops``.
 
     Its record may be a forgery, made by a jail that shares the project: it can do no more than
     make parts of the project read-only.

@@ -19,6 +19,7 @@ from venvjail.errors import UserError
 from venvjail.layout import VenvPaths
 from venvjail.planning import guards, search, second_names
 from venvjail.planning.decisions import Prepared
+from venvjail.planning.filestate import FileStates, states
 from venvjail.planning.plan import Facts
 from venvjail.quoting import printable
 from venvjail.serving.watched import Watched
@@ -43,6 +44,8 @@ class Changes:
         self._eye = search.Eye(self._env, guards.names(self._config))
         self._watched = Watched(self._searched, self._eye, QUICK)
         self._at_start = prepared.guards.read_only
+        self._launchers: dict[str, tuple[FileStates, set[str]]] = {}
+        """By other venvs, the state of the record and what `guards.launcher_of` said then."""
         self._known = self._at_start | set(_namesakes(self._tops))
         self._guarded = {path: _identity(path) for path in _covered(facts)}
         # Grafts are not among them: they go when the rules change, and leave the view.
@@ -91,6 +94,8 @@ class Changes:
             walk = self._watched.walk() if self.is_quick else search.walk(self._searched, self._eye)
             self.is_quick = walk.searched <= QUICK
             found = guards.read_only(walk, self._searched, self._env, self._config)
+            self._launchers = {env: self._launcher_of(env) for env in walk.venvs}
+            found = found.union(*(paths for _, paths in self._launchers.values()))
             # Of what a mount guards, a program in the jail can make none (EXDEV; link(2)).
             appeared = found - self._at_start
             found |= second_names.of(appeared, self._searched, self._env)
@@ -109,6 +114,14 @@ class Changes:
             f"appeared while the jail ran: {_named(new)}; your own tools may run what is in there, "
             "look at it first"
         ]
+
+    def _launcher_of(self, env: str) -> tuple[FileStates, set[str]]:
+        """As kept in `_launchers`: it takes a look at many paths, and changes with the record."""
+        state = states([VenvPaths(env).record])
+        known = self._launchers.get(env)
+        if known is not None and known[0] == state:
+            return known
+        return state, guards.launcher_of(env, self._searched)
 
 
 def _namesakes(tops: Iterable[str]) -> Iterable[str]:
