@@ -12,7 +12,7 @@ import errno
 import os
 import stat
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from fusefs.layers import Identity
@@ -24,6 +24,8 @@ Shelf = OrderedDict["Anchor", None]
 """Anchors with a descriptor, in the order of their use."""
 
 ROOT_ID = 1
+#: Of fewer nodes than these the memory is not worth the trouble.
+_MANY = 8192
 _NUMBER_BITS = 48
 _NUMBER_MASK = (1 << 63) - 1
 
@@ -177,10 +179,17 @@ def _move(anchor: Anchor, shelf: Shelf | None) -> None:
 
 
 class NodeTable:
-    """Nodes by number."""
+    """Nodes by number.
+
+    ``thinned`` are called each time when three of four nodes have gone: what was made for that many
+    can be given back.
+    """
 
     def __init__(self, capacity: int) -> None:
         self.descriptors = Descriptors(capacity)
+        self.thinned: list[Callable[[], None]] = [self._pack]
+        self._few = 0
+        """The nodes are thinned when they are fewer."""
         self._nodes: dict[int, Node] = {}
         self._tags: dict[tuple[str, int], int] = {}
 
@@ -203,6 +212,9 @@ class NodeTable:
             number += 1
         node.id = number
         self._nodes[number] = node
+        count = len(self._nodes)
+        if count > _MANY and count > 4 * self._few:
+            self._few = count // 4
         if node.parent is not None:
             node.parent.kids += 1
 
@@ -245,6 +257,14 @@ class NodeTable:
         if node is not None:
             node.lookups = max(0, node.lookups - lookups)
             self.drop(node)
+            if len(self._nodes) < self._few:
+                self._few = self._few // 4 if self._few > _MANY else 0
+                for call in self.thinned:
+                    call()
+
+    def _pack(self) -> None:
+        # A dict keeps the size that it has come to; its copy does not.
+        self._nodes = dict(self._nodes)
 
     def opened(self, node: Node, change: int) -> None:
         """Count handles: +1 when one was opened, -1 when it was released."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pyfuse3
 
@@ -79,6 +79,15 @@ class Operations(pyfuse3.Operations):
     def never_look_at(self, mountpoint: bytes) -> None:
         """The view is about to be mounted there, on the host that it shows."""
         self._view.home.backing.never_look_at(mountpoint)
+
+    def when_thinned(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called whenever the kernel has forgotten three quarters of many inodes."""
+        self._table.thinned.append(call)
+
+    @property
+    def inodes(self) -> int:
+        """How many the kernel knows, with those that are on the way to them."""
+        return len(self._table)
 
     def close(self) -> None:
         """Close every descriptor; the operations are of no use afterwards."""

@@ -34,8 +34,12 @@ class Union(Tree):
     ) -> None:
         self._table = table
         self._files: dict[tuple[Layer, Identity, bool], HomeNode] = {}
+        table.thinned.append(self._pack)
         self.root = HomeNode(self, stat.S_IFDIR, view_root, b"home")
         self.backing = Backing(table.descriptors, mounts, self.root, home, store)
+
+    def _pack(self) -> None:
+        self._files = dict(self._files)
 
     def exists_on_host(self, parent: Node, name: bytes) -> bool:
         return isinstance(parent, HomeNode) and self.backing.exists(parent, name)

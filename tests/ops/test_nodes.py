@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import sys
 
 import pytest
 
+from fusefs import nodes
 from fusefs.view import Budget
 from tests.support.clients import CONTEXT, Client
 from tests.support.layouts import SECRET, Layout
@@ -58,6 +60,41 @@ def test_forgetting_gives_everything_back(small: Client) -> None:
     assert len(small.operations._table) < known
     assert len(small.operations._table) == 3
     assert descriptors() == baseline
+    small.operations.close()
+
+
+def test_what_was_made_for_many_inodes_is_given_back(
+    small: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dict keeps the size that it once had."""
+    monkeypatch.setattr(nodes, "_MANY", 50)
+    table, union = small.operations._table, small.operations._view.home
+    told: list[int] = []
+    small.operations.when_thinned(lambda: told.append(len(table)))
+    paths = [f"home/f{number}" for number in range(397)]
+    for path in paths:
+        small.write(path, path)
+    assert told == []
+    most = [sys.getsizeof(found) for found in (table._nodes, union._files)]
+    kept, *others = paths
+    counts = [(small.inode(path), small.lookups[small.inode(path)]) for path in others]
+    small.run(small.operations.forget(counts))
+    assert told == [99, 24], "when three quarters are gone, and again"
+    few = [sys.getsizeof(found) for found in (table._nodes, union._files)]
+    assert all(8 * now < before for now, before in zip(few, most, strict=True))
+    assert small.read(kept) == kept
+    # Next time, from what it is then.
+    told.clear()
+    small.forget_all()
+    for number in range(57):
+        small.mkdir(f"home/d{number}")
+    assert len(table) == 60
+    small.forget_all()
+    assert told == [14]
+    for path in paths[:20]:
+        small.read(path)
+    small.forget_all()
+    assert told == [14], "few are not worth it"
     small.operations.close()
 
 

@@ -34,12 +34,13 @@ print(sum(os.stat(os.path.join(top, name)).st_size == 0
 
 def list_many_names(jail: JailedVenv, count: int) -> None:
     """One directory of ``count`` names, made on the host, since what is asked is its listing."""
-    _make_files(jail.store / "many", count)
+    make_files(jail.store / "many", count)
     output = jail.python(LIST, str(count), timeout=110)
     assert output.split() == [str(count), str(count), "True", str(count + 1)]
 
 
-def _make_files(directory: Path, count: int) -> None:
+def make_files(directory: Path, count: int) -> None:
+    """Empty files in a new directory, by the numbers of six digits."""
     directory.mkdir(parents=True)
     fd = os.open(directory, os.O_PATH)
     for number in range(count):
@@ -116,7 +117,7 @@ def run_commands(jail: JailedVenv, count: int) -> tuple[Taken, Taken]:
 def walk(jail: JailedVenv, directories: int, files: int, times: int) -> list[Taken]:
     """Walk through a tree, several times; what was taken after each."""
     for number in range(directories):
-        _make_files(jail.store / f"tree/{number}", files)
+        make_files(jail.store / f"tree/{number}", files)
     found = []
     for _ in range(times):
         assert int(jail.python(WALK, timeout=600)) == directories * files

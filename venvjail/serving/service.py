@@ -36,7 +36,7 @@ from venvjail.errors import EXIT_NO_JAIL, UserError
 from venvjail.layout import VenvPaths
 from venvjail.planning import placeholders, policy
 from venvjail.planning.decisions import Prepared, take_over
-from venvjail.serving import control, logs
+from venvjail.serving import control, logs, thrift
 from venvjail.serving.changes import save_unsaid
 from venvjail.serving.live import LivePolicy
 from venvjail.serving.running import Jail
@@ -177,6 +177,7 @@ async def _live(
         nursery.start_soon(jail.entries.watch)
         nursery.start_soon(jail.live.watch)
         nursery.start_soon(jail.recorder.write_batches)
+        nursery.start_soon(thrift.watch, operations)
         if jail.meter is not None:
             from venvjail.memory.guard import Guard  # most jails do without
 
