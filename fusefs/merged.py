@@ -32,8 +32,10 @@ class Place(NamedTuple):
     own: Position | None = None
 
     def child(self, name: bytes) -> Place:
-        """The place of ``name`` below."""
-        return Place(self.at.child(name), None if self.own is None else self.own.child(name))
+        """The place of ``name`` below; this one where that is the same to the rules."""
+        at = self.at.child(name)
+        own = None if self.own is None else self.own.child(name)
+        return self if at is self.at and own is self.own else Place(at, own)
 
     @property
     def access(self) -> Access:
@@ -47,6 +49,7 @@ class Place(NamedTuple):
 
 
 _NOWHERE = Place(Rules().root)
+_NO_CHILDREN: dict[bytes, HomeNode] = {}
 
 
 class HomeNode(Node):
@@ -60,7 +63,7 @@ class HomeNode(Node):
 
     def __init__(self, tree: Tree, kind: int, parent: Node | None, name: bytes) -> None:
         super().__init__(tree, kind, parent, name)
-        self.children: dict[bytes, HomeNode] = {}
+        self.children = {} if self.is_dir else _NO_CHILDREN
         self.own_path: bytes | None = None
         self.place = _NOWHERE
         self.epoch = -1

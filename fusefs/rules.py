@@ -83,18 +83,31 @@ class _Branch:
 
 
 class Position:
-    """A place in the home and how it is shown; ``rule`` decided that, ``None``: the default."""
+    """A place in the home and how it is shown; ``rule`` decided that, ``None``: the default.
 
-    __slots__ = ("_branch", "access", "rule")
+    Places that no rule names have one position in common, since each inode keeps its own.
+    """
+
+    __slots__ = ("_branch", "_unnamed", "access", "rule")
 
     def __init__(self, access: Access, rule: Rule | None, branch: _Branch | None = None) -> None:
         self.access = access
         self.rule = rule
         self._branch = branch
+        self._unnamed: Position | None = None
 
     def child(self, name: bytes) -> Position:
         """The position of ``name``, one component, below this one."""
-        branch = None if self._branch is None else self._branch.children.get(name)
+        if self._branch is None:
+            return self
+        branch = self._branch.children.get(name)
+        if branch is not None:
+            return self._below(branch)
+        if self._unnamed is None:
+            self._unnamed = self._below(None)
+        return self._unnamed
+
+    def _below(self, branch: _Branch | None) -> Position:
         if self.rule is None:
             return _from_default(branch)
         kind = self.rule.kind
