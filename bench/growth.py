@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _MS = 1000
 _ROUNDS = 5
 #: Inodes are used and forgotten so often: memory that grows with time and not with use shows.
 _CYCLES = 4
+#: After which the memory of forgotten inodes has been given back.
+_QUIET_SECONDS = 3
 #: In each directory of a project.
 _FILES = 5
 
@@ -137,6 +140,7 @@ def _inodes(place: Place, sizes: Sequence[int]) -> list[Chart]:
             _run(place, _LIST, place.home / "inodes", str(size))
             most = _memory(place)
             _run(place, _REMOVE, place.home / "inodes")
+        time.sleep(_QUIET_SECONDS)
         used.append((size, most))
         each.append((size, (most - empty) * (1 << 20) / size))
         forgotten.append((size, _memory(place)))
