@@ -32,14 +32,32 @@ SUPERVISOR = (
     + """
 defer(UNUSED)
 import venvjail.serving.service
-loaded = {"_ssl", "_hashlib", "idna.core", "email"} & set(sys.modules)
+loaded = {"_ssl", "_hashlib", "idna.core", "email", "pathlib", "subprocess"} & set(sys.modules)
 assert not loaded, loaded
+import outcome, platform, trio
+for name in UNUSED:
+    assert not hasattr(sys.modules[name], "__file__"), name
+outcome.Error(ValueError())
+for wrong in (3, ValueError):
+    try:
+        outcome.Error(wrong)
+    except TypeError:
+        continue
+    raise AssertionError(wrong)
+assert trio.Path("/").name == ""
+assert "email" not in sys.modules
+
+async def run():
+    return await trio.run_process(["echo", "late"], capture_stdout=True)
+
+assert trio.run(run).stdout == b"late\\n"
+assert platform.system() == "Linux"
 """
 )
 CONTROL = """
 import sys
 import venvjail.serving.service
-missing = {"_ssl", "_hashlib", "idna.core", "email"} - set(sys.modules)
+missing = {"_ssl", "_hashlib", "idna.core", "email", "pathlib", "subprocess"} - set(sys.modules)
 assert not missing, missing
 """
 
