@@ -5,7 +5,6 @@ contents it chose (the real bin).  A file is therefore made under a fresh name (
 renamed over the old one: rename(2) replaces a symlink, it does not follow it.
 """
 
-import contextlib
 import os
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -36,6 +35,8 @@ def write_at(directory: int, name: bytes, data: bytes, mode: int = 0o644) -> Non
             os.fchmod(fd, mode)
         os.rename(fresh, name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+        try:  # noqa: SIM105 - contextlib takes milliseconds to import
             os.unlink(fresh, dir_fd=directory)
+        except FileNotFoundError:
+            pass
         raise

@@ -4,19 +4,22 @@ Whoever finds no socket takes the lock in the runtime directory and looks again;
 inherits the lock and gives it up when it listens, so the others find the socket then.
 """
 
-from __future__ import annotations
-
-import contextlib
 import fcntl
 import os
 import resource
-import signal
 import sys
 
-from venvjail import entry
+from venvjail import entry, recorded
 from venvjail.errors import EXIT_NO_JAIL, JailError
 from venvjail.layout import VenvPaths
-from venvjail.record import Record, load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+
+    from venvjail.recorded import Fields
+else:
+    import _signal  # signal itself imports enum
 
 _ENVIRONMENT = ("HOME", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "XDG_RUNTIME_DIR")
 _LIMITS = (
@@ -39,10 +42,10 @@ def start_supervisor(paths: VenvPaths, network: str = "") -> None:
 
     ``network`` takes the place of ``[network] mode`` where this call starts it.
     """
-    record = load(paths.env)
+    record = recorded.load(paths.env)
     lock = _open_lock(paths)
     # Others wait for the lock: Ctrl-Z takes effect when the jail runs.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
+    mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGTSTP})
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         connection = entry.connect(paths)
@@ -52,7 +55,7 @@ def start_supervisor(paths: VenvPaths, network: str = "") -> None:
         result = _launch(paths, record, lock, network)
     finally:
         os.close(lock)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
     if result != b"R":
         raise _failure(result, paths)
 
@@ -61,8 +64,10 @@ def _open_lock(paths: VenvPaths) -> int:
     """The start lock, not held yet; the runtime directory is made where it is missing."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with contextlib.suppress(FileExistsError):
+        try:  # noqa: SIM105 - contextlib takes milliseconds to import
             os.mkdir(paths.run, 0o700)
+        except FileExistsError:
+            pass
         return os.open(paths.run + "/lock", flags, 0o600)
     except OSError as error:
         raise JailError(
@@ -79,7 +84,7 @@ def _failure(result: bytes, paths: VenvPaths) -> JailError:
     return error
 
 
-def _launch(paths: VenvPaths, record: Record, lock: int, network: str) -> bytes:
+def _launch(paths: VenvPaths, record: "Fields", lock: int, network: str) -> bytes:
     """Start the supervisor apart from this process; what it says: ``R``, or ``E`` and why."""
     ready_read, ready_write = os.pipe()
     child = os.fork()
@@ -89,8 +94,10 @@ def _launch(paths: VenvPaths, record: Record, lock: int, network: str) -> bytes:
         finally:
             os._exit(1)
     os.close(ready_write)
-    with contextlib.suppress(ChildProcessError):  # the caller ignores SIGCHLD: reaped already
+    try:  # noqa: SIM105 - as above
         os.waitpid(child, 0)
+    except ChildProcessError:
+        pass  # the caller ignores SIGCHLD: reaped already
     with open(ready_read, "rb") as ready:
         return ready.read(65536)
 
@@ -101,10 +108,10 @@ def _forget_caller() -> None:
     The supervisor serves others too: it must hear its signals, know of its children's ends, and
     not be slow or fail because of ``ulimit -f`` or taskset(1) in one terminal.
     """
-    for number in signal.valid_signals():
-        if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in _signal.valid_signals():
+        if _signal.getsignal(number) == _signal.SIG_IGN:
+            _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
     for limit in _LIMITS:
         _, hard = resource.getrlimit(limit)
         resource.setrlimit(limit, (hard, hard))
@@ -112,7 +119,7 @@ def _forget_caller() -> None:
     os.umask(0o077)
 
 
-def _detach(paths: VenvPaths, lock: int, ready: int, record: Record, network: str) -> None:
+def _detach(paths: VenvPaths, lock: int, ready: int, record: "Fields", network: str) -> None:
     """In the child: a session of its own, nothing of the caller's, then the supervisor."""
     if os.fork():
         os._exit(0)
@@ -128,12 +135,13 @@ def _detach(paths: VenvPaths, lock: int, ready: int, record: Record, network: st
     os.set_inheritable(ready, True)
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     words = [paths.env, str(lock), str(ready), network]
-    arguments = [record.python, "-IS", "-c", _SUPERVISOR, *words]
+    python = str(record["python"])
+    arguments = [python, "-IS", "-c", _SUPERVISOR, *words, *record["roots"]]
     try:
-        os.execve(record.python, [*arguments, *record.roots], environment)
+        os.execve(python, arguments, environment)
     except OSError as error:
         line = (
-            f"E{EXIT_NO_JAIL}cannot start {record.python}: {error.strerror}; venvjail was "
+            f"E{EXIT_NO_JAIL}cannot start {python}: {error.strerror}; venvjail was "
             f"installed there: install it again, then: venvjail --upgrade {paths.env}"
         )
         os.write(ready, os.fsencode(line))

@@ -2,13 +2,23 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from venvjail import record
+from tests.support.home import TREE
+from venvjail import record, recorded
 from venvjail.errors import UserError
 from venvjail.record import Record
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
 
 
 @pytest.fixture
@@ -109,6 +119,38 @@ def test_damaged_file(made: Record, content: bytes) -> None:
     Path(made.venv + "/.venvjail/state.json").write_bytes(content)
     with pytest.raises(UserError, match="is damaged"):
         record.load(made.venv)
+
+
+def test_the_fields_that_are_read_are_those_of_a_record() -> None:
+    assert Record._fields == recorded.FIELDS
+
+
+@given(_JSON, st.booleans())
+@settings(deadline=None)
+def test_json_is_read_as_json_reads_it(value: object, ascii_only: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=ascii_only or None)
+    assert recorded._parsed(f" {text}\n".encode()) == json.loads(text)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1,]", b"{} {}", b"\xff", b"{'a': 1}", b'"\n"'])
+def test_what_is_no_json(content: bytes) -> None:
+    with pytest.raises(ValueError):
+        json.loads(content)
+    with pytest.raises((ValueError, StopIteration)):
+        recorded._parsed(content)
+
+
+def test_a_start_imports_next_to_nothing() -> None:
+    """Each of these takes a millisecond or two, before anything of the jail is begun."""
+    unwanted = ("collections", "contextlib", "enum", "functools", "json", "re", "shlex", "typing")
+    program = (
+        f"import sys; sys.path.insert(0, {str(TREE)!r}); import venvjail.entry, venvjail.start; "
+        f"assert 'venvjail.recorded' in sys.modules; print({{*{unwanted}}} & {{*sys.modules}})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
 
 
 def test_moved(made: Record, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def main(venv: str, lock: int, ready: int, network: str) -> None:
     except ImportError as error:
         _say_missing(ready, error)
         raise
+    gc.freeze()  # nor later
     gc.enable()
     status = service.run(paths, socket.socket(fileno=channel), builder_pid, lock, ready)
     # A thread that waits for a network file system which hangs keeps the process, maybe for long,
