@@ -159,7 +159,7 @@ def _parse(env_dir: str, raw: bytes, *, any_layout: bool) -> "Fields":
     damaged = UserError(f"{path}: is damaged; run: {_again('--upgrade', env_dir)}")
     try:
         values = _parsed(raw)
-    except (ValueError, RecursionError, StopIteration) as error:
+    except (ValueError, RecursionError) as error:
         raise damaged from error
     version = values.pop("version", None) if isinstance(values, dict) else None
     if type(version) is not int or version < 1:
@@ -190,13 +190,19 @@ def _other_layout(env_dir: str, version: int, made_by: object) -> UserError:
 def _parsed(raw: bytes) -> "Any":
     """As json.loads() reads it, by the function that does its work; json takes 2 ms to import.
 
-    Raises ValueError, RecursionError and what else it raises for what is no JSON.
+    Raises ValueError and RecursionError.
     """
     text = raw.decode("utf-8").strip()
-    value, end = make_scanner(_Context)(text, 0)  # type: ignore[arg-type]  # needs these only
-    if end != len(text):
-        raise ValueError("more than one value")
-    return value
+    try:
+        value, end = make_scanner(_Context)(text, 0)  # type: ignore[arg-type]  # needs these only
+        if end == len(text):
+            return value
+    # SystemError: before Python 3.12 it has no error to raise where json is not imported yet.
+    except (ValueError, StopIteration, SystemError):
+        pass
+    import json  # to say what is wrong
+
+    return json.loads(raw)
 
 
 class _Context:
