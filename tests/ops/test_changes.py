@@ -31,7 +31,7 @@ def changes(top: Path) -> Changes:
         home_aliases=(),
         other_homes=(),
         hide=(),
-        guards=(),
+        guards=(f"{top}/.envrc",),
     )
     found = guards.find([str(top)], paths.env, config(top))
     prepared: Any = SimpleNamespace(config=config(top), facts=facts, guards=found)
@@ -95,3 +95,17 @@ def test_second_names_of_what_a_mount_guards_are_not_looked_for(
     (line,) = seen.appeared()
     assert f"ran: {top}/second;" in line
     assert asked == [set(), {"sub/.claude"}, {"sub/.claude"}]
+
+
+def test_second_names_of_what_the_host_has_replaced(top: Path) -> None:
+    """The mount went with it."""
+    make(top, ".envrc")
+    seen = changes(top)
+    assert (seen.replaced(), seen.appeared()) == ([], [])
+    make(top, "fresh")
+    (top / "fresh").rename(top / ".envrc")
+    (top / "second").hardlink_to(top / ".envrc")
+    (line,) = seen.replaced()
+    assert line.startswith(f"{top}/.envrc was replaced")
+    (line,) = seen.appeared()
+    assert f"ran: {top}/second;" in line

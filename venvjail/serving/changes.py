@@ -43,10 +43,10 @@ class Changes:
         self._searched = guards.outermost(self._tops)
         self._eye = search.Eye(self._env, guards.names(self._config))
         self._watched = Watched(self._searched, self._eye, QUICK)
-        self._at_start = prepared.guards.read_only
+        self._mounted_on = set(prepared.guards.read_only)
         self._launchers: dict[str, tuple[FileStates, set[str]]] = {}
         """By other venvs, the state of the record and what `guards.launcher_of` said then."""
-        self._known = self._at_start | set(_namesakes(self._tops))
+        self._known = self._mounted_on | set(_namesakes(self._tops))
         self._guarded = {path: _identity(path) for path in _covered(facts)}
         # Grafts are not among them: they go when the rules change, and leave the view.
         covers = (facts.home, *facts.home_aliases, *facts.other_homes, *facts.hide, *self._tops)
@@ -65,6 +65,7 @@ class Changes:
             return []
         for path in lost:
             del self._guarded[path]
+        self._mounted_on.difference_update(lost)
         self.stale = True
         return [
             f"{_named(lost)} was replaced or removed on the host: programs that run in the jail "
@@ -97,7 +98,7 @@ class Changes:
             self._launchers = {env: self._launcher_of(env) for env in walk.venvs}
             found = found.union(*(paths for _, paths in self._launchers.values()))
             # Of what a mount guards, a program in the jail can make none (EXDEV; link(2)).
-            appeared = found - self._at_start
+            appeared = found - self._mounted_on
             found |= second_names.of(appeared, self._searched, self._env)
         except UserError as error:
             self.is_quick = False
