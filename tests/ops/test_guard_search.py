@@ -1,5 +1,6 @@
 """How far the search for what has to be guarded goes, and what it takes along on its way."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -106,3 +107,26 @@ def test_the_code_that_is_run_for_another_venv(top: Path, version: int) -> None:
     assert found(top) == {"other", "tools/src"}
     file.unlink()
     assert found(top) == {"other"}
+
+
+@pytest.mark.parametrize(("failures", "is_found"), [(0, True), (50, True), (1000, False)])
+def test_symlinks_that_are_replaced_while_they_are_looked_at(
+    top: Path, monkeypatch: pytest.MonkeyPatch, failures: int, is_found: bool
+) -> None:
+    """What was a symlink for lstat(2) is none for readlink(2): realpath() fails."""
+    make(top, "real/.git/")
+    (top / "link").symlink_to("real")
+    left = failures
+    readlink = os.readlink
+
+    def swapped(path: str) -> str:
+        nonlocal left
+        if left and path == f"{top}/link":
+            left -= 1
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        return readlink(path)
+
+    monkeypatch.setattr(os, "readlink", swapped)
+    result = guards.find([str(top)], f"{top}/venv", config(top, "link/x"))
+    assert result.read_only == {f"{top}/real/.git"}
+    assert result.links == ({f"{top}/link"} if is_found else set())

@@ -97,7 +97,7 @@ def _paths(project: str, config: Config) -> Iterator[str]:
     for value in _protected(config):
         if "/" in value:
             directory, name = os.path.split(f"{project}/{value}")
-            path = f"{os.path.realpath(directory)}/{name}"
+            path = f"{repository.real(directory)}/{name}"
             if within(path, project) and os.path.lexists(path):
                 yield path
 
@@ -131,7 +131,7 @@ def _leading(symlinks: Iterable[str], tops: list[str], guarded: set[str]) -> Ite
         while path not in tops and path not in ("", "/"):
             path = os.path.dirname(path)
             above.add(path)
-    return (link for link in symlinks if os.path.realpath(link) in above)
+    return (link for link in symlinks if repository.real(link) in above)
 
 
 def launcher_of(env: str, tops: list[str]) -> set[str]:

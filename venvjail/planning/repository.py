@@ -13,6 +13,7 @@ import stat
 from collections.abc import Collection, Iterator
 
 _MAX_CONFIG = 1024 * 1024
+_TRIES = 100
 _MAX_CONFIGS = 10  # as deep as git follows includes; config.c
 # git-config(1): a variable stands on a line of its own or behind its section, in any case;
 # its value may be quoted, a comment may follow.  No two parts that match blanks meet: a jail may
@@ -64,6 +65,19 @@ def around(top: str) -> Iterator[str]:
             yield directory
 
 
+def real(path: str) -> str:
+    """os.path.realpath(), which fails where a symlink on the way is replaced while it looks.
+
+    A program in a jail may do that all the time; then the path stays as it is.
+    """
+    for _ in range(_TRIES):
+        try:
+            return os.path.realpath(path)
+        except OSError:
+            continue
+    return path
+
+
 def _is_below(path: str, tops: Collection[str]) -> bool:
     return any(path.startswith(f"{top}/") for top in tops)
 
@@ -113,7 +127,7 @@ def _included(file: str, text: bytes) -> Iterator[str]:
 
 def _resolved(directory: str, value: bytes) -> str:
     path = os.path.expanduser(os.fsdecode(value.strip()))
-    return os.path.realpath(os.path.join(directory, path))
+    return real(os.path.join(directory, path))
 
 
 def _read(path: str) -> bytes:
