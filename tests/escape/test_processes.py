@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.support.home import SECRET, FakeHome
 from tests.support.jail import JailedVenv
+from tests.support.mounts import poll
 from tests.support.processes import Process
 from tests.support.requirements import require
 from tests.support.wall_off import RULESET, WallOff
@@ -301,6 +302,10 @@ while True:
 def test_a_daemon_does_not_outlive_the_supervisor(jail: JailedVenv) -> None:
     note = jail.home.project / "note"
     jail.python(DAEMON, jail.home.root, note)
+    poll(
+        lambda: note.exists() and note.read_text() == "ready",
+        "the daemon goes on without its command",
+    )
     status = jail.status
     assert status is not None
     assert status.processes >= 1
