@@ -112,6 +112,22 @@ def test_what_happens_to_files_alone_changes_nothing(project: Project) -> None:
     assert project.looked_into() == set()
 
 
+def test_a_directory_that_somebody_has_open_and_another_takes_its_place(project: Project) -> None:
+    """Its watch ends only when it is closed: a program in the jail could hide the new one so."""
+    do(project, "mkdir a/b/c")
+    assert project.looked_into() == {"a/b", "a/b/c"}
+    opened = [os.open(project.top / name, os.O_RDONLY) for name in ("a/b", "a/b/c")]
+    try:
+        do(project, "rmdir a/b/c a/b && mkdir -p a/b/c/.git")
+        assert project.looked_into() == {"a", "a/b", "a/b/c"}
+    finally:
+        for fd in opened:
+            os.close(fd)
+    project.looked_into()
+    do(project, "touch a/b/.envrc")
+    assert project.looked_into() == {"a/b"}
+
+
 def test_moved_directories(project: Project) -> None:
     do(project, "mkdir a/b/.git && mv a/b d/")
     assert project.looked_into() == {".", "a", "a/c", "d", "d/b", "py"}

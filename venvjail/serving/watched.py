@@ -83,7 +83,11 @@ class Watched:
         if event.mask & inotify.IN_ATTRIB and not event.mask & inotify.IN_ISDIR:
             return  # neither names nor permission to see them
         self._walk = None
-        self._looks.pop(self._paths.get(event.watch, ""), None)
+        directory = self._paths.get(event.watch, "")
+        self._looks.pop(directory, None)
+        if event.name:
+            # One that was removed keeps its watch while somebody has it open, and says nothing.
+            self._looks.pop(f"{directory}/{os.fsdecode(event.name)}", None)
         if event.mask & inotify.IN_IGNORED:  # removed, and the watch with it
             self._paths.pop(event.watch, None)
 
