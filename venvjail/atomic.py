@@ -38,5 +38,5 @@ def write_at(directory: int, name: bytes, data: bytes, mode: int = 0o644) -> Non
         try:  # noqa: SIM105 - contextlib takes milliseconds to import
             os.unlink(fresh, dir_fd=directory)
         except FileNotFoundError:
-            pass
+            pass  # renamed already, or removed by the jail
         raise

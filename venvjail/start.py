@@ -67,7 +67,7 @@ def _open_lock(paths: VenvPaths) -> int:
         try:  # noqa: SIM105 - contextlib takes milliseconds to import
             os.mkdir(paths.run, 0o700)
         except FileExistsError:
-            pass
+            pass  # of a jail before
         return os.open(paths.run + "/lock", flags, 0o600)
     except OSError as error:
         raise JailError(

@@ -121,6 +121,13 @@ def test_damaged_file(made: Record, content: bytes) -> None:
         record.load(made.venv)
 
 
+def alone(program: str) -> str:
+    """What ``program`` prints in an interpreter that has imported as little as an entry's."""
+    begin = f"import sys; sys.path.insert(0, {str(TREE)!r}); "
+    command = [sys.executable, "-IS", "-c", begin + program]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def test_the_fields_that_are_read_are_those_of_a_record() -> None:
     assert Record._fields == recorded.FIELDS
 
@@ -136,26 +143,20 @@ def test_json_is_read_as_json_reads_it(value: object, ascii_only: bool) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"[1,]", b"{} {}", b"\xff", b"{'a': 1}", b'"\n"'])
 def test_what_is_no_json(imported: str, content: bytes) -> None:
     program = (
-        f"import sys; sys.path.insert(0, {str(TREE)!r}); from venvjail import recorded; {imported}"
+        f"from venvjail import recorded; {imported}"
         f"\ntry: recorded._parsed({content!r})\nexcept ValueError: print('refused')"
     )
-    done = subprocess.run(
-        [sys.executable, "-IS", "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "refused\n"
+    assert alone(program) == "refused\n"
 
 
 def test_a_start_imports_next_to_nothing() -> None:
     """Each of these takes a millisecond or two, before anything of the jail is begun."""
     unwanted = ("collections", "contextlib", "enum", "functools", "json", "re", "shlex", "typing")
     program = (
-        f"import sys; sys.path.insert(0, {str(TREE)!r}); import venvjail.entry, venvjail.start; "
+        "import venvjail.entry, venvjail.start; "
         f"assert 'venvjail.recorded' in sys.modules; print({{*{unwanted}}} & {{*sys.modules}})"
     )
-    done = subprocess.run(
-        [sys.executable, "-IS", "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "set()\n"
+    assert alone(program) == "set()\n"
 
 
 def test_moved(made: Record, tmp_path: Path) -> None:
